@@ -1,0 +1,41 @@
+/** One credential the operator gave us, whoever issued it. Secrets live in `secret` and nowhere else. */
+export interface Account {
+  /** Stable over restarts and reloads: derived from what the credential is, never from where it stands in a file. */
+  readonly id: string;
+  /** The provider as metrics and logs name it, such as `claude` or `openrouter`. */
+  readonly provider: string;
+  /** What an operator recognises it by, with the secret masked: `claude sk-a…9f3c`. */
+  readonly label: string;
+  readonly secret: Secret;
+  /** Higher tiers are used first; 0 is the default. */
+  readonly priority: number;
+  /** Share under weighted round-robin; 1 is the default, 0 takes no part in it. */
+  readonly weight: number;
+  /** The proxy for everything this credential does; see `wire/fetch.ts`. */
+  readonly proxy: Proxy;
+}
+
+export type Secret =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'api-key'; readonly key: string }
+  | {
+      readonly kind: 'oauth';
+      readonly access: string;
+      readonly refresh?: string;
+      /** Milliseconds since 1970. */
+      readonly expiresAt: number;
+    }
+  | { readonly kind: 'service-account'; readonly json: string };
+
+/** Which way out: `environment` follows HTTP(S)_PROXY, `direct` bypasses every proxy, a URL names one. */
+export type Proxy = 'environment' | 'direct' | { readonly url: string };
+
+/** A secret as an operator may see it: the first four and last four characters when it is long, else a mask. */
+export function mask(secret: string): string {
+  return secret.length > 12 ? `${secret.slice(0, 4)}…${secret.slice(-4)}` : '…';
+}
+
+/** A stable id from what a credential is: 16 hex digits of a hash, which say nothing of the secret. */
+export function accountId(...identity: readonly string[]): string {
+  return new Bun.CryptoHasher('sha256').update(identity.join('\0')).digest('hex').slice(0, 16);
+}

@@ -1,0 +1,108 @@
+import type { Static, TSchema } from '@sinclair/typebox';
+import type { Account, Proxy } from '../accounts/account.ts';
+import type { GatewayError } from '../core/error.ts';
+import type { Protocol } from '../protocols/protocol.ts';
+
+/**
+ * One way out: a kind of place that serves models, and how to talk to it. A channel holds no translation; what two
+ * channels need belongs to their protocol. It owns its slice of the config file.
+ */
+export interface Channel<S extends TSchema = TSchema> {
+  readonly id: string;
+  /** The top-level keys of config.yaml that are this channel's, each with the schema of its value. */
+  readonly settings: Readonly<Record<string, S>>;
+  /**
+   * Builds the connections that one config asks for. No I/O.
+   * @throws ConfigFault through `tools.refuse` when a value cannot work, such as an invalid proxy URL.
+   */
+  open(key: string, slice: Static<S>, tools: Tools): readonly Connection[];
+}
+
+/** What a channel is given to build with. */
+export interface Tools {
+  /** The `proxy-url` of the whole config. */
+  readonly proxy: Proxy;
+  readonly now: () => number;
+  /** Names a fault in the config: `path` is relative to the slice, such as `[0].proxy-url`. */
+  refuse(path: string, expected: string): never;
+  warn(path: string, message: string): void;
+}
+
+/** One configured place with its credentials. Immutable; a reload builds new ones. */
+export interface Connection {
+  /** Unique within a runtime, stable over reloads that leave the entry alone: `openai-compatibility:openrouter`. */
+  readonly id: string;
+  /** The provider's name in `/v1/metrics/providers`, logs and `provider/model` addressing. */
+  readonly provider: string;
+  readonly accounts: readonly Account[];
+  readonly models: Offer;
+  /** The protocol this place speaks for a model. */
+  speaks(model: string): Protocol;
+  /** The variant of that protocol, where there is one. */
+  readonly dialect?: string;
+  /** Endpoint, headers and sign-in: everything between an encoded body and a sendable request. */
+  prepare(call: Call): Outgoing | Promise<Outgoing>;
+  /** Only for places that are not one HTTP exchange away: in-process, a WebSocket, a browser relay. */
+  send?(outgoing: Outgoing, signal: AbortSignal): Promise<Response>;
+  /** Sharpens a decoded error with what only this channel knows, such as which window a 429 closed. */
+  judge?(error: GatewayError, headers: Headers): GatewayError;
+  /** Whether the place has an endpoint for this operation; absent means `chat` only. */
+  can?(operation: Operation, model: string): boolean;
+  close?(): Promise<void>;
+}
+
+/** Which models a connection serves, and under which names. `models/resolve.ts` reads it. */
+export interface Offer {
+  /** Declared models: these replace the catalogue. */
+  readonly declared: readonly DeclaredModel[];
+  /** The family of the static catalogue served when nothing is declared, such as `claude`; absent means none. */
+  readonly catalog?: string;
+  readonly prefix?: string;
+  /** Patterns over upstream ids, lower case, `*` for any run of characters. */
+  readonly excluded: readonly string[];
+}
+
+export interface DeclaredModel {
+  /** The upstream's own name. */
+  readonly name: string;
+  /** The name clients use; the upstream's when absent. */
+  readonly alias?: string;
+  readonly displayName?: string;
+  /** Answers name the alias instead of the upstream's model. */
+  readonly forceMapping?: boolean;
+  readonly contextWindow?: number;
+  readonly maxOutputTokens?: number;
+  readonly thinking?: import('../core/model.ts').Thinking;
+}
+
+/** What is asked of an upstream: `chat`, `count-tokens`, or the path of a raw endpoint such as `/v1/embeddings`. */
+export type Operation = 'chat' | 'count-tokens' | `/${string}`;
+
+export interface Call {
+  readonly account: Account;
+  /** The upstream's own name of the model. */
+  readonly model: string;
+  readonly operation: Operation;
+  readonly stream: boolean;
+  readonly body: Body;
+  /** The client's protocol headers, already through the protocol's allow-list. */
+  readonly headers: Headers;
+  /** The client's headers as they came, for `$Name` copies in configured headers only. */
+  readonly clientHeaders: Headers;
+  /** The client's query on the direct lane, without `?` and without keys; '' otherwise. */
+  readonly query: string;
+}
+
+export type Body = string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>;
+
+/** A request ready for `wire/fetch.ts`. */
+export interface Outgoing {
+  readonly method: 'GET' | 'POST';
+  readonly url: string;
+  readonly headers: Headers;
+  readonly body?: Body;
+  readonly proxy: Proxy;
+}
+
+/** Keeps the type of the settings while checking the definition. */
+export const channel = <S extends TSchema>(definition: Channel<S>): Channel<S> => definition;

@@ -1,0 +1,187 @@
+import type { ChatEvent, Head } from '../core/event.ts';
+import { newId } from '../core/id.ts';
+import type { Json } from '../core/json.ts';
+import type { Citation, Part, Seal } from '../core/request.ts';
+
+type CallHead = Extract<Head, { kind: 'tool-call' }>;
+type Spoken = Exclude<Head['kind'], 'tool-call'>;
+
+/** What a wire may tell of a tool call, in any order and in pieces. */
+export type CallStart = Partial<Omit<CallHead, 'kind'>>;
+
+/** A block on its way out. Only the first in the queue may speak; the others keep what they have heard. */
+interface Block {
+  readonly key: string | undefined;
+  readonly choice: number;
+  kind: Head['kind'] | 'part';
+  call: CallStart;
+  part: Part | undefined;
+  deltas: { text: string; logprobs?: readonly Json[] }[];
+  seal: Seal | undefined;
+  citations: Citation[];
+  /** The number it was opened under, once it was. */
+  number: number | undefined;
+  ended: boolean;
+}
+
+/**
+ * Keeps a decoder's output inside the event grammar: opens blocks lazily, closes them when another kind speaks, holds
+ * parallel tool calls back until it is their turn, and never opens a call before its name is known.
+ * It knows no wire. Every method returns the events that are due.
+ */
+export class Blocks {
+  private readonly queue: Block[] = [];
+  private opened = 0;
+  /** Whether a tool call has been said: then the reason of a stop is `tool`, whatever the upstream claims. */
+  called = false;
+
+  /** Text of a spoken kind; goes on in the block that is open when it is of that kind. */
+  *say(
+    kind: Spoken,
+    text: string,
+    options: { choice?: number; logprobs?: readonly Json[] } = {},
+  ): Iterable<ChatEvent> {
+    const choice = options.choice ?? 0;
+    let block = this.last(choice);
+    if (!block || block.kind !== kind || block.ended) {
+      this.endChoice(choice);
+      block = this.add({ key: undefined, choice, kind });
+    }
+    block.deltas.push(options.logprobs ? { text, logprobs: options.logprobs } : { text });
+    yield* this.flush();
+  }
+
+  /** News of the tool call that the wire knows as `key`. The first non-empty id and name win; late or repeated ones are ignored. */
+  *call(key: string | number, start: CallStart, choice = 0): Iterable<ChatEvent> {
+    const block = this.find(key, choice) ?? this.openCall(key, choice);
+    const { callId, name, namespace, custom } = start;
+    if (callId && !block.call.callId) block.call = { ...block.call, callId };
+    if (name && !block.call.name) block.call = { ...block.call, name };
+    if (namespace && !block.call.namespace) block.call = { ...block.call, namespace };
+    if (custom) block.call = { ...block.call, custom };
+    yield* this.flush();
+  }
+
+  /** A piece of the arguments of the call known as `key`. */
+  *args(key: string | number, text: string, choice = 0): Iterable<ChatEvent> {
+    if (text === '') return;
+    const block = this.find(key, choice) ?? this.openCall(key, choice);
+    block.deltas.push({ text });
+    yield* this.flush();
+  }
+
+  /** Puts a seal on the block that spoke last, or on the call known as `key`. A later seal replaces an earlier one. */
+  seal(seal: Seal, key?: string | number, choice = 0): void {
+    const block = key === undefined ? this.last(choice) : this.find(key, choice);
+    if (block && !block.ended) block.seal = seal;
+  }
+
+  /** Adds a citation to the block that spoke last. */
+  cite(citation: Citation, choice = 0): void {
+    this.last(choice)?.citations.push(citation);
+  }
+
+  /** A thing that comes whole. */
+  *whole(part: Part, choice = 0): Iterable<ChatEvent> {
+    this.endChoice(choice);
+    const block = this.add({ key: undefined, choice, kind: 'part' });
+    block.part = part;
+    block.ended = true;
+    yield* this.flush();
+  }
+
+  /** The wire says that the block known as `key`, or the one that spoke last, is over. */
+  *end(key?: string | number, choice = 0): Iterable<ChatEvent> {
+    const block = key === undefined ? this.last(choice) : this.find(key, choice);
+    if (block) block.ended = true;
+    yield* this.flush();
+  }
+
+  /** Everything is over: closes what is open and says what was held back. */
+  *close(): Iterable<ChatEvent> {
+    for (const block of this.queue) block.ended = true;
+    this.queue.sort((a, b) => a.choice - b.choice);
+    yield* this.flush();
+  }
+
+  private add(start: Pick<Block, 'key' | 'choice' | 'kind'>): Block {
+    const block: Block = {
+      ...start,
+      call: {},
+      part: undefined,
+      deltas: [],
+      seal: undefined,
+      citations: [],
+      number: undefined,
+      ended: false,
+    };
+    this.queue.push(block);
+    return block;
+  }
+
+  /** Calls may still grow while others speak, so a new call ends only what is spoken. */
+  private openCall(key: string | number, choice: number): Block {
+    for (const block of this.queue)
+      if (block.choice === choice && block.kind !== 'tool-call') block.ended = true;
+    return this.add({ key: String(key), choice, kind: 'tool-call' });
+  }
+
+  private find(key: string | number, choice: number): Block | undefined {
+    const name = String(key);
+    return this.queue.findLast((block) => block.key === name && block.choice === choice && !block.ended);
+  }
+
+  private last(choice: number): Block | undefined {
+    return this.queue.findLast((block) => block.choice === choice);
+  }
+
+  private endChoice(choice: number): void {
+    for (const block of this.queue) if (block.choice === choice) block.ended = true;
+  }
+
+  /** Lets the first block of the queue speak, and those after it once it has ended. A later choice waits for `close`. */
+  private *flush(): Iterable<ChatEvent> {
+    for (let block = this.queue[0]; block; block = this.queue[0]) {
+      if (block.choice > 0 && !this.queue.every((other) => other.ended)) return;
+      yield* this.speak(block);
+      if (!block.ended) return;
+      this.queue.shift();
+    }
+  }
+
+  private *speak(block: Block): Iterable<ChatEvent> {
+    const choice = block.choice > 0 ? { choice: block.choice } : {};
+    if (block.part) return yield { type: 'block', block: this.opened++, part: block.part, ...choice };
+    if (block.number === undefined) {
+      const head = this.head(block);
+      if (!head) return;
+      block.number = this.opened++;
+      yield { type: 'block-start', block: block.number, head, ...choice };
+    }
+    for (const delta of block.deltas) yield { type: 'block-delta', block: block.number, ...delta };
+    block.deltas = [];
+    if (!block.ended) return;
+    yield {
+      type: 'block-end',
+      block: block.number,
+      ...(block.seal ? { seal: block.seal } : {}),
+      ...(block.citations.length > 0 ? { citations: block.citations } : {}),
+    };
+  }
+
+  /** The head of a block that may open now. A call without a name waits for it, and is left out if it never comes. */
+  private head(block: Block): Head | undefined {
+    if (block.kind === 'part') return undefined;
+    if (block.kind !== 'tool-call') return { kind: block.kind };
+    const { name, callId, namespace, custom } = block.call;
+    if (!name || (!callId && !block.ended && block.deltas.length === 0)) return undefined;
+    this.called = true;
+    return {
+      kind: 'tool-call',
+      callId: callId ?? newId('call_'),
+      name,
+      ...(custom ? { custom } : {}),
+      ...(namespace ? { namespace } : {}),
+    };
+  }
+}

@@ -1,0 +1,121 @@
+import type { TSchema } from '@sinclair/typebox';
+import type { GatewayError } from '../core/error.ts';
+import type { ChatEvent, Reply } from '../core/event.ts';
+import type { Json } from '../core/json.ts';
+import type { Machine } from '../core/machine.ts';
+import type { ModelCard } from '../core/model.ts';
+import type { ChatRequest } from '../core/request.ts';
+import type { Frame } from '../wire/sse.ts';
+
+/**
+ * One wire language. Clients speak its `client` half to us, we speak its `upstream` half to channels; either may be
+ * absent. A protocol knows what is said: no URL of an upstream, no key, no credential, no Elysia.
+ */
+export interface Protocol {
+  readonly id: string;
+  /** Whose seals this wire carries natively, such as `anthropic`. Seals of others travel marked (see `seals.ts`). */
+  readonly issuer: string;
+  readonly client?: ClientSide;
+  readonly upstream?: UpstreamSide;
+  /** What this wire cannot say, in one line each; printed by `check --losses` and respected by the laws. */
+  readonly losses: readonly Loss[];
+}
+
+/** A declared loss: the law or scenario it excuses, and why. */
+export interface Loss {
+  readonly what: string;
+  readonly why: string;
+}
+
+/** Reports a thing that could not be carried over, as a path in the words of whoever said it: `tools[2].strict`. */
+export type Drop = (what: string) => void;
+
+// ---------------------------------------------------------------------------------------------- the client's side
+
+export interface ClientSide extends ClientCodec {
+  readonly routes: readonly Route[];
+  /** The body of an error answer in this dialect, with the advice, a code and the request id. */
+  encodeError(error: GatewayError, requestId: string): Json;
+  /** What keeps a silent stream alive: an SSE comment, or a `ping` event where clients expect one. */
+  readonly heartbeat: string;
+  /** Request headers (lower case; a trailing `*` is a prefix) that mean something to this protocol's upstreams. */
+  readonly headers: readonly string[];
+}
+
+/** How one client dialect is read and written. Legacy Completions is a second codec of the Chat protocol. */
+export interface ClientCodec {
+  /** @throws GatewayError `invalid-request` naming the field. */
+  decodeRequest(body: Json, hint: RouteHint): ChatRequest;
+  encodeReply(reply: Reply, echo: Echo): Json;
+  /** Says exactly one terminal event, whatever comes: on `finish`, on `error`, and on an end without either. */
+  encodeStream(echo: Echo): Machine<ChatEvent, Frame>;
+}
+
+/** What an answer repeats of its request. */
+export interface Echo {
+  readonly request: ChatRequest;
+  /** The model name the client is shown. */
+  readonly model: string;
+  /** Seconds since 1970. */
+  readonly createdAt: number;
+  /** Stands in for an id the upstream did not give; same for the whole answer. */
+  readonly id: string;
+  /** A guess at the prompt's tokens, for dialects that must name them before the upstream does. */
+  readonly inputEstimate?: number;
+  readonly drop: Drop;
+}
+
+export interface Route {
+  readonly method: 'GET' | 'POST';
+  /** Elysia path, such as `/v1beta/models/:target`. */
+  readonly path: string;
+  readonly kind: RouteKind;
+  /** Reads model and streaming from the path or the body, before the body is decoded. */
+  hint(params: Readonly<Record<string, string>>, body: Json, query: URLSearchParams): RouteHint;
+  /** Replaces the protocol's own codec on this route; then the direct lane is closed. */
+  readonly codec?: ClientCodec;
+  readonly docs: RouteDocs;
+}
+
+/**
+ * `chat` answers; `count-tokens` counts; `raw` has no canonical form and always takes the direct lane.
+ */
+export type RouteKind = 'chat' | 'count-tokens' | 'raw';
+
+export interface RouteHint {
+  readonly model: string;
+  readonly stream: boolean;
+}
+
+/** What the OpenAPI document says of a route. */
+export interface RouteDocs {
+  readonly summary: string;
+  readonly description?: string;
+  readonly request: TSchema;
+  readonly response: TSchema;
+  /** A request body that works against the `demo` channel. */
+  readonly example: Json;
+}
+
+// -------------------------------------------------------------------------------------------- the upstream's side
+
+export interface UpstreamSide {
+  /** Says everything it can of the request; reports the rest through `target.drop`. */
+  encodeRequest(request: ChatRequest, target: Target): Json;
+  /** @throws GatewayError `bad-upstream-data`, or what an error carried inside a 200 says. */
+  decodeReply(body: Json): Reply;
+  /** Ends in exactly one `finish` or `error`, whatever comes; says nothing after it. */
+  decodeStream(): Machine<Frame, ChatEvent>;
+  /** The first reading of an error answer; `text` may be anything, HTML included. */
+  decodeError(status: number, headers: Headers, text: string): GatewayError;
+}
+
+/** Whom a request is encoded for. */
+export interface Target {
+  /** The upstream's own name of the model. */
+  readonly model: string;
+  readonly card?: ModelCard;
+  /** A variant of the wire, such as `codex` of Responses, that a channel asks for. */
+  readonly dialect?: string;
+  readonly drop: Drop;
+}

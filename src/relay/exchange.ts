@@ -1,0 +1,26 @@
+import type { Runtime } from '../config/runtime.ts';
+import type { Protocol, Route } from '../protocols/protocol.ts';
+import type { RequestRecord } from '../telemetry/record.ts';
+
+/** One client request as the server hands it over: authenticated, read, and bound to the runtime it began with. */
+export interface Exchange {
+  readonly runtime: Runtime;
+  readonly protocol: Protocol;
+  readonly route: Route;
+  readonly params: Readonly<Record<string, string>>;
+  /** The client's query, its key already removed. */
+  readonly query: URLSearchParams;
+  readonly headers: Headers;
+  /** The decoded body. For `raw` routes it may be bytes that nobody has looked at. */
+  readonly body: string;
+  /** Aborts when the client goes away. */
+  readonly signal: AbortSignal;
+  /** Filled by the relay; the relay closes it when the answer has been sent or has failed after its first byte. */
+  readonly record: RequestRecord;
+}
+
+/**
+ * Answers a chat, count-tokens or raw request.
+ * @throws GatewayError when nothing was answered; the caller then shapes the error and closes the record.
+ */
+export type Relay = (exchange: Exchange) => Promise<Response>;

@@ -1,0 +1,75 @@
+import type { Scope } from '../core/error.ts';
+import type { Usage } from '../core/event.ts';
+
+/**
+ * What happened to one client request: filled in as it goes, closed exactly once, then logged and counted.
+ * It never holds a key, a prompt or an answer.
+ */
+export interface RequestRecord {
+  readonly id: string;
+  readonly method: string;
+  /** The path without its query. */
+  readonly path: string;
+  /** `performance.now()` when the request was accepted. */
+  readonly startedAt: number;
+  /** The label of the client's key, such as `sk-g…a91c`; '' before it is known or when none is needed. */
+  client: string;
+  /** The client's protocol, '' on routes without one. */
+  protocol: string;
+  modelAsked: string;
+  modelUsed: string;
+  stream: boolean;
+  /** True when bytes passed untranslated. */
+  direct: boolean;
+  readonly attempts: AttemptRecord[];
+  /** The provider and credential label that served, '' when nobody did. */
+  provider: string;
+  credential: string;
+  status: number;
+  /** Milliseconds from acceptance to the first byte of content sent to the client. */
+  firstByteMs: number | undefined;
+  usage: Usage | undefined;
+  readonly dropped: Set<string>;
+  /** Code and scope of the failure that the client saw, also when it came inside a stream. */
+  error: { readonly code: string; readonly scope: Scope; readonly message: string } | undefined;
+}
+
+/** One call to an upstream on behalf of a request. */
+export interface AttemptRecord {
+  readonly provider: string;
+  readonly credential: string;
+  readonly model: string;
+  /** Milliseconds from the start of the attempt to its outcome: the first content, or the failure. */
+  ms: number;
+  outcome: 'answered' | 'failed' | 'cancelled';
+  /** The upstream's HTTP status, 0 when there was none. */
+  status: number;
+  /** The code of the error, '' when it answered. */
+  code: string;
+  /** The upstream's own request id, '' when it gave none. */
+  upstreamRequestId: string;
+}
+
+/** A record for a request that was just accepted. */
+export function beginRecord(id: string, method: string, path: string): RequestRecord {
+  return {
+    id,
+    method,
+    path,
+    startedAt: performance.now(),
+    client: '',
+    protocol: '',
+    modelAsked: '',
+    modelUsed: '',
+    stream: false,
+    direct: false,
+    attempts: [],
+    provider: '',
+    credential: '',
+    status: 0,
+    firstByteMs: undefined,
+    usage: undefined,
+    dropped: new Set(),
+    error: undefined,
+  };
+}

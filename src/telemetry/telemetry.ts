@@ -1,0 +1,67 @@
+import type { Log } from './log.ts';
+import type { RequestRecord } from './record.ts';
+
+/** Everything the program tells of itself: lines, counters, and the last lines on request. */
+export interface Telemetry {
+  readonly log: Log;
+  /** Closes a record: one log line, and the counters. Called exactly once per request. */
+  close(record: RequestRecord): void;
+  /** The newest lines kept in memory (or in the log file when there is one), oldest first. */
+  lines(query: LineQuery): Lines;
+  /** The body of `/v1/metrics/providers`. `live` adds what only the pool knows. */
+  providers(live: readonly LiveProvider[]): Readonly<Record<string, ProviderMetrics>>;
+  /** The Prometheus text of `/metrics`. */
+  exposition(live: readonly LiveProvider[]): Promise<{ readonly contentType: string; readonly body: string }>;
+  /** Applies the log settings of a config; called at start and after each reload. */
+  configure(settings: LogSettings): void;
+  /** Writes what is buffered; called before the process ends. */
+  flush(): void;
+}
+
+export interface LogSettings {
+  readonly debug: boolean;
+  /** The folder to log into; undefined means standard output only. */
+  readonly folder: string | undefined;
+  /** Bytes all log files may take together; 0 means no limit. */
+  readonly maxTotalBytes: number;
+}
+
+export interface LineQuery {
+  /** Only lines later than this, in seconds since 1970. */
+  readonly after?: number;
+  readonly limit?: number;
+}
+
+export interface Lines {
+  readonly lines: readonly string[];
+  /** Seconds since 1970 of the newest line, 0 when there is none. */
+  readonly latest: number;
+}
+
+/** What the pool knows of a provider's credentials at this moment. */
+export interface LiveProvider {
+  readonly provider: string;
+  readonly ready: number;
+  readonly cooling: number;
+  readonly inFlight: number;
+}
+
+/** One value of `/v1/metrics/providers`; the field names are those of `spec/api.md` 1.2 and more. */
+export interface ProviderMetrics {
+  readonly request_count: number;
+  readonly success_count: number;
+  readonly failure_count: number;
+  readonly total_tokens: number;
+  /** 0 to 1; 1 when there were no requests. */
+  readonly success_rate: number;
+  readonly cost_per_1k_input?: number;
+  readonly cost_per_1k_output?: number;
+  readonly latency_p50_ms: number;
+  readonly latency_p95_ms: number;
+  readonly first_byte_p50_ms: number;
+  readonly first_byte_p95_ms: number;
+  readonly credentials_ready: number;
+  readonly credentials_cooling: number;
+  readonly in_flight: number;
+  readonly last_error: { readonly at: string; readonly code: string; readonly status: number } | null;
+}
