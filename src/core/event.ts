@@ -135,9 +135,11 @@ export function folding(): { push(event: ChatEvent): void; reply(): Reply } {
     },
     reply() {
       if (failure) throw failure;
-      const others = choices
-        .slice(1)
-        .map((parts, index) => ({ parts: parts ?? [], reason: finish.others?.[index] ?? finish.reason }));
+      const further = Math.max(choices.length - 1, finish.others?.length ?? 0);
+      const others = Array.from({ length: further }, (_, index) => ({
+        parts: choices[index + 1] ?? [],
+        reason: finish.others?.[index] ?? finish.reason,
+      }));
       return {
         ...start,
         parts: choices[0] ?? [],

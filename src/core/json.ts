@@ -98,7 +98,7 @@ function* topLevelSpans(text: string, key: string): Iterable<Span> {
     const name = text.slice(at, nameEnd);
     const start = skipSpace(text, skipSpace(text, nameEnd) + 1);
     const end = skipValue(text, start);
-    if (name === `"${key}"` || (name.includes('\\') && JSON.parse(name) === key)) yield { start, end };
+    if (name.includes('\\') ? JSON.parse(name) === key : name === `"${key}"`) yield { start, end };
     at = skipSpace(text, end);
     if (text[at] !== ',') return;
     at = skipSpace(text, at + 1);

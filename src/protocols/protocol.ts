@@ -38,6 +38,10 @@ export interface ClientSide extends ClientCodec {
   encodeError(error: GatewayError, requestId: string): Json;
   /** What keeps a silent stream alive: an SSE comment, or a `ping` event where clients expect one. */
   readonly heartbeat: string;
+  /** The wire text that ends a stream whose upstream said everything but its closing mark, such as `data: [DONE]`. */
+  readonly closing: string;
+  /** The answer to a count-tokens route, in protocols that have one. */
+  encodeCount?(tokens: number): Json;
   /** Request headers (lower case; a trailing `*` is a prefix) that mean something to this protocol's upstreams. */
   readonly headers: readonly string[];
 }
@@ -85,6 +89,10 @@ export type RouteKind = 'chat' | 'count-tokens' | 'raw';
 export interface RouteHint {
   readonly model: string;
   readonly stream: boolean;
+  /** What is asked for, where the path decides it and one route stands for several kinds. */
+  readonly kind?: RouteKind;
+  /** How a stream is framed; server-sent events unless the client asks for Gemini's JSON array. */
+  readonly framing?: 'json-array';
 }
 
 /** What the OpenAPI document says of a route. */
@@ -100,6 +108,8 @@ export interface RouteDocs {
 // -------------------------------------------------------------------------------------------- the upstream's side
 
 export interface UpstreamSide {
+  /** Which tool names this wire accepts; absent means any. */
+  readonly names?: NameRule;
   /** Says everything it can of the request; reports the rest through `target.drop`. */
   encodeRequest(request: ChatRequest, target: Target): Json;
   /** @throws GatewayError `bad-upstream-data`, or what an error carried inside a 200 says. */
@@ -108,6 +118,13 @@ export interface UpstreamSide {
   decodeStream(): Machine<Frame, ChatEvent>;
   /** The first reading of an error answer; `text` may be anything, HTML included. */
   decodeError(status: number, headers: Headers, text: string): GatewayError;
+}
+
+/** The alphabet and length of tool names. */
+export interface NameRule {
+  /** One character that a name must not hold, such as `/[^A-Za-z0-9_-]/`. */
+  readonly forbidden: RegExp;
+  readonly longest: number;
 }
 
 /** Whom a request is encoded for. */

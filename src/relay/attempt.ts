@@ -1,0 +1,265 @@
+import type { Call } from '../channels/channel.ts';
+import { GatewayError } from '../core/error.ts';
+import { type ChatEvent, folding, type Reply, unfold, type Usage } from '../core/event.ts';
+import { type Json, replaceTopLevel, tryParseObject } from '../core/json.ts';
+import type { Machine } from '../core/machine.ts';
+import type { UpstreamSide } from '../protocols/protocol.ts';
+import { passHeaders, send } from '../wire/fetch.ts';
+import type { Frame } from '../wire/sse.ts';
+import { echoOf, type Errand } from './errand.ts';
+import { fit } from './fit.ts';
+import { type Dialect, directLane, type Edit, translatedLane } from './lane.ts';
+import { fitNames, type Names } from './names.ts';
+import { type Flow, open, reader } from './pipe.ts';
+import type { Attempt } from './plan.ts';
+
+/** What one attempt brought: a whole answer, or a stream that has begun. */
+export type Answer =
+  | { readonly kind: 'whole'; readonly text: string; readonly usage: Usage; readonly headers: Headers }
+  | { readonly kind: 'flow'; readonly flow: Flow; readonly headers: Headers };
+
+/** One attempt on its way out: how it is said, and what its answer must be told back as. */
+interface Passage {
+  readonly upstream: UpstreamSide;
+  readonly direct: boolean;
+  readonly body: string;
+  readonly names: Names | undefined;
+}
+
+/**
+ * Sends a request to one upstream and waits until it has answered: a whole reply, or a stream with content in it.
+ * @throws GatewayError decoded by the upstream's protocol and sharpened by the channel.
+ */
+export async function attemptChat(errand: Errand, attempt: Attempt): Promise<Answer> {
+  const passage = encode(errand, attempt);
+  errand.exchange.record.direct = passage.direct;
+  const response = await exchangeWith(errand, attempt, passage.body, passage.direct);
+  if (!response.ok) throw await refusal(response, attempt);
+  const answer = errand.hint.stream
+    ? await readStream(errand, attempt, passage, response)
+    : await readWhole(errand, attempt, passage, response);
+  return answer;
+}
+
+function encode(errand: Errand, attempt: Attempt): Passage {
+  const { exchange, plan, drop } = errand;
+  const upstream = attempt.protocol.upstream;
+  if (!upstream)
+    throw new GatewayError({ kind: 'internal' }, `${attempt.protocol.id} cannot be sent upstream.`);
+  const same = attempt.protocol === exchange.protocol && !exchange.route.codec;
+  if (same && !plan.reasoning)
+    return { upstream, direct: true, body: directBody(errand, attempt), names: undefined };
+  const fitted = fit(errand.chat(), attempt.card, plan.reasoning, drop);
+  const names = fitNames(fitted, upstream.names);
+  const dialect = attempt.connection.dialect === undefined ? {} : { dialect: attempt.connection.dialect };
+  const target = { model: attempt.model, card: attempt.card, drop, ...dialect };
+  const body = JSON.stringify(upstream.encodeRequest(names?.request ?? fitted, target));
+  return { upstream, direct: false, body, names };
+}
+
+/** The client's own bytes, but for the model's name where the upstream knows another. */
+export function directBody({ exchange, hint }: Errand, attempt: Attempt): string {
+  return hint.model === attempt.model
+    ? exchange.body
+    : replaceTopLevel(exchange.body, 'model', attempt.model);
+}
+
+/** The HTTP exchange itself, by the channel's rules. */
+export async function exchangeWith(
+  errand: Errand,
+  attempt: Attempt,
+  body: Call['body'],
+  direct: boolean,
+): Promise<Response> {
+  const { exchange, client, config, hint } = errand;
+  const outgoing = await attempt.connection.prepare({
+    account: attempt.account,
+    model: attempt.model,
+    operation: exchange.route.kind === 'count-tokens' ? 'count-tokens' : 'chat',
+    stream: hint.stream,
+    body,
+    headers: direct ? passHeaders(exchange.headers, client.headers) : new Headers(),
+    clientHeaders: exchange.headers,
+    query: direct ? exchange.query.toString() : '',
+  });
+  if (attempt.connection.send) return attempt.connection.send(outgoing, errand.abort.signal);
+  const { timeouts } = config;
+  return send(outgoing, {
+    signal: errand.abort.signal,
+    timeouts: {
+      connectMs: timeouts['connect-seconds'] * 1000,
+      firstByteMs: timeouts['first-byte-seconds'] * 1000,
+      gapMs: timeouts['gap-seconds'] * 1000,
+    },
+  });
+}
+
+/** An upstream's error answer, as an error. */
+export async function refusal(response: Response, attempt: Attempt): Promise<GatewayError> {
+  const text = await response.text().catch(() => '');
+  const error = attempt.protocol.upstream!.decodeError(
+    response.status,
+    response.headers,
+    text.slice(0, errorLimit),
+  );
+  return judged(error, attempt, response.headers);
+}
+
+const errorLimit = 256 * 1024;
+
+const judged = (error: GatewayError, attempt: Attempt, headers: Headers) =>
+  attempt.connection.judge?.(error, headers) ?? error;
+
+async function readWhole(
+  errand: Errand,
+  attempt: Attempt,
+  passage: Passage,
+  response: Response,
+): Promise<Answer> {
+  const { client, exchange } = errand;
+  const { headers } = response;
+  if (isEventStream(headers)) return streamAsWhole(errand, attempt, passage, response);
+  const text = await response.text();
+  const body = tryParseObject(text);
+  if (!body) throw notJson(headers);
+  const reply = decodeReply(passage, body, attempt, headers);
+  if (passage.direct) {
+    const shown = attempt.shownAs === undefined ? text : replaceTopLevel(text, 'model', attempt.shownAs);
+    return { kind: 'whole', text: shown, usage: reply.usage, headers };
+  }
+  const codec = exchange.route.codec ?? client;
+  const told = codec.encodeReply(passage.names?.restoreReply(reply) ?? reply, echoOf(errand, attempt));
+  return { kind: 'whole', text: JSON.stringify(told), usage: reply.usage, headers };
+}
+
+function decodeReply(passage: Passage, body: Json, attempt: Attempt, headers: Headers): Reply {
+  try {
+    return passage.upstream.decodeReply(body);
+  } catch (thrown) {
+    throw thrown instanceof GatewayError ? judged(thrown, attempt, headers) : thrown;
+  }
+}
+
+/** Some upstreams stream whatever was asked: then the answer is what the stream folds to. */
+async function streamAsWhole(
+  errand: Errand,
+  attempt: Attempt,
+  passage: Passage,
+  response: Response,
+): Promise<Answer> {
+  const { client, exchange } = errand;
+  const folder = folding();
+  const lane = translatedLane(restoring(passage), {
+    encodeStream: () => ({
+      *push(event) {
+        folder.push(event);
+      },
+      *end() {},
+    }),
+    closing: '',
+  });
+  const source = reader(bodyOf(response));
+  for (let bytes = await source.read(); bytes; bytes = await source.read()) lane.push(bytes);
+  lane.end();
+  const reply = folder.reply();
+  const told = (exchange.route.codec ?? client).encodeReply(reply, echoOf(errand, attempt));
+  return { kind: 'whole', text: JSON.stringify(told), usage: reply.usage, headers: response.headers };
+}
+
+async function readStream(
+  errand: Errand,
+  attempt: Attempt,
+  passage: Passage,
+  response: Response,
+): Promise<Answer> {
+  const { client, config, exchange } = errand;
+  const { headers } = response;
+  const codec = exchange.route.codec ?? client;
+  const dialect: Dialect = {
+    encodeStream: () => codec.encodeStream(echoOf(errand, attempt)),
+    closing: client.closing,
+  };
+  if (isJson(headers)) return wholeAsStream(await response.text(), attempt, passage, dialect, headers);
+  if (!isEventStream(headers)) {
+    await response.body?.cancel();
+    throw notJson(headers);
+  }
+  const lane = passage.direct
+    ? directLane(passage.upstream.decodeStream(), dialect, shownEdit(attempt))
+    : translatedLane(restoring(passage), dialect);
+  try {
+    const flow = await open(lane, reader(bodyOf(response)), config.streaming['hold-seconds'] * 1000);
+    return { kind: 'flow', flow, headers };
+  } catch (thrown) {
+    throw thrown instanceof GatewayError ? judged(thrown, attempt, headers) : thrown;
+  }
+}
+
+/** Some upstreams answer whole whatever was asked, errors above all: then the stream is what the answer spells. */
+function wholeAsStream(
+  text: string,
+  attempt: Attempt,
+  passage: Passage,
+  dialect: Dialect,
+  headers: Headers,
+): Answer {
+  const body = tryParseObject(text);
+  if (!body) throw notJson(headers);
+  const reply = decodeReply(passage, body, attempt, headers);
+  const said = [...unfold(passage.names?.restoreReply(reply) ?? reply)];
+  const lane = translatedLane(
+    {
+      *push() {},
+      *end() {
+        yield* said;
+      },
+    },
+    dialect,
+  );
+  return { kind: 'flow', flow: { lane, held: [...lane.end()], reader: undefined }, headers };
+}
+
+/** The upstream's events, with the client's own tool names. */
+function restoring({ upstream, names }: Passage): Machine<Frame, ChatEvent> {
+  const decode = upstream.decodeStream();
+  if (!names) return decode;
+  return {
+    *push(frame) {
+      for (const event of decode.push(frame)) yield names.restoreEvent(event);
+    },
+    *end() {
+      for (const event of decode.end()) yield names.restoreEvent(event);
+    },
+  };
+}
+
+/** Under `force-mapping` every frame that names the model names the alias. In JSON text a quoted key cannot occur inside a string. */
+function shownEdit({ shownAs }: Attempt): Edit | undefined {
+  if (shownAs === undefined) return undefined;
+  const value = JSON.stringify(shownAs);
+  return (frame) => ({
+    ...frame,
+    data: frame.data.replace(
+      /"(model|modelVersion)"(\s*:\s*)"(?:[^"\\]|\\.)*"/,
+      (_, key: string, colon: string) => `"${key}"${colon}${value}`,
+    ),
+  });
+}
+
+const isEventStream = (headers: Headers) =>
+  /event-stream/i.test(headers.get('content-type') ?? 'text/event-stream');
+const isJson = (headers: Headers) => /\bjson\b/i.test(headers.get('content-type') ?? '');
+
+const bodyOf = (response: Response): ReadableStream<Uint8Array> =>
+  response.body ?? new ReadableStream({ start: (controller) => controller.close() });
+
+function notJson(headers: Headers): GatewayError {
+  const type = headers.get('content-type') ?? 'nothing recognisable';
+  return new GatewayError(
+    { kind: 'bad-upstream-data' },
+    `The upstream answered ${type} instead of its own protocol.`,
+    {
+      remedy: 'Check the base-url of this provider in config.yaml; a login page or a proxy may be answering.',
+    },
+  );
+}

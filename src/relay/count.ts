@@ -1,0 +1,67 @@
+import { GatewayError } from '../core/error.ts';
+import type { ChatRequest, Part } from '../core/request.ts';
+import { directBody, exchangeWith, refusal } from './attempt.ts';
+import type { Errand } from './errand.ts';
+import type { Attempt } from './plan.ts';
+
+/** What an image counts for: vendors count by its size in pixels, which nobody can know without decoding it. */
+const tokensPerImage = 1_500;
+
+/**
+ * Answers a count-tokens request: by an upstream that counts in the client's own protocol, else by our own tokenizer,
+ * and then the answer is marked as an estimate.
+ */
+export async function countTokens(errand: Errand): Promise<Response> {
+  const { exchange, client, plan } = errand;
+  for (const attempt of plan.attempts) {
+    if (attempt.protocol !== exchange.protocol) continue;
+    if (!attempt.connection.can?.('count-tokens', attempt.model)) continue;
+    const counted = await countUpstream(errand, attempt);
+    if (counted) return counted;
+  }
+  if (!client.encodeCount)
+    throw new GatewayError({ kind: 'internal' }, `${exchange.protocol.id} has no token counts.`);
+  const tokens = await estimateTokens(errand.chat());
+  return Response.json(client.encodeCount(tokens), { headers: { 'x-gateway-estimated': 'tokens' } });
+}
+
+/** The upstream's own count; undefined when it could not be had, because an estimate is better than no answer. */
+async function countUpstream(errand: Errand, attempt: Attempt): Promise<Response | undefined> {
+  try {
+    const body = directBody(errand, attempt);
+    const response = await exchangeWith(errand, attempt, body, true);
+    if (response.ok)
+      return new Response(await response.text(), { headers: { 'content-type': 'application/json' } });
+    throw await refusal(response, attempt);
+  } catch (thrown) {
+    if (thrown instanceof GatewayError && thrown.scope === 'request') throw thrown;
+    return undefined;
+  }
+}
+
+/** Tokens of a whole request by the o200k tokenizer: exact for none of the vendors but OpenAI, near for all. */
+export async function estimateTokens(request: ChatRequest): Promise<number> {
+  const { countTokens: count } = await import('gpt-tokenizer/encoding/o200k_base');
+  let tokens = 0;
+  const say = (text: string) => (tokens += count(text, { allowedSpecial: 'all' }));
+  const read = (part: Part): void => {
+    if (part.kind === 'media')
+      tokens += part.source.kind === 'text' ? count(part.source.text) : tokensPerImage;
+    if (part.kind === 'tool-result') part.parts.forEach(read);
+    if (part.kind === 'tool-call') say(`${part.name} ${part.args}`);
+    if ('text' in part) say(part.text);
+  };
+  request.system.forEach(read);
+  for (const message of request.messages) {
+    tokens += tokensPerMessage;
+    message.parts.forEach(read);
+  }
+  for (const tool of request.tools) {
+    const schema = tool.kind === 'function' ? JSON.stringify(tool.schema) : '';
+    say(`${tool.name} ${tool.description ?? ''} ${schema}`);
+  }
+  return tokens;
+}
+
+/** What the frame around each message costs (role and separators). */
+const tokensPerMessage = 4;

@@ -1,0 +1,80 @@
+import type { Pool } from '../accounts/pool.ts';
+import type { Config } from '../config/schema.ts';
+import { newId } from '../core/id.ts';
+import type { Json } from '../core/json.ts';
+import type { ChatRequest } from '../core/request.ts';
+import type { ClientSide, Echo, RouteHint } from '../protocols/protocol.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { RequestRecord } from '../telemetry/record.ts';
+import type { Exchange } from './exchange.ts';
+import type { Attempt, Plan } from './plan.ts';
+
+/** What the relay works with, the same for every request. */
+export interface RelayTools {
+  readonly pool: Pool;
+  readonly now: () => number;
+  readonly log: Log;
+  /** Closes a record: logged and counted. */
+  close(record: RequestRecord): void;
+}
+
+/** One request on its way: what was asked, who may answer, and what is known so far. */
+export interface Errand {
+  readonly exchange: Exchange;
+  readonly client: ClientSide;
+  readonly tools: RelayTools;
+  readonly config: Config;
+  readonly body: Json;
+  readonly hint: RouteHint;
+  readonly plan: Plan;
+  /** Ends every upstream call of this request: when the client leaves, or when the answer is complete. */
+  readonly abort: AbortController;
+  readonly drop: (what: string) => void;
+  /** The request in the hall's words; decoded once, and only when somebody needs it. */
+  chat(): ChatRequest;
+}
+
+const dropLimit = 100;
+
+/** @param plan made from the hint, so that an unknown model is told before anything is decoded. */
+export function errand(
+  exchange: Exchange,
+  client: ClientSide,
+  tools: RelayTools,
+  body: Json,
+  hint: RouteHint,
+  plan: Plan,
+): Errand {
+  let chat: ChatRequest | undefined;
+  const abort = new AbortController();
+  if (exchange.signal.aborted) abort.abort();
+  exchange.signal.addEventListener('abort', () => abort.abort(), { once: true });
+  return {
+    exchange,
+    client,
+    tools,
+    config: exchange.runtime.config,
+    body,
+    hint,
+    plan,
+    abort,
+    drop: (what) => {
+      if (exchange.record.dropped.size < dropLimit) exchange.record.dropped.add(what);
+    },
+    chat: () => (chat ??= (exchange.route.codec ?? client).decodeRequest(body, hint)),
+  };
+}
+
+/** What the answer of an attempt repeats of its request. */
+export function echoOf(errand: Errand, attempt: Attempt | undefined): Echo {
+  return {
+    get request() {
+      return errand.chat();
+    },
+    model: attempt?.shownAs ?? attempt?.model ?? errand.hint.model,
+    createdAt: Math.floor(errand.tools.now() / 1000),
+    id: newId(''),
+    inputEstimate: Math.ceil(errand.exchange.body.length / 4),
+    drop: errand.drop,
+  };
+}

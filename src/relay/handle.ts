@@ -1,0 +1,206 @@
+import { asGatewayError, GatewayError } from '../core/error.ts';
+import { parseObject } from '../core/json.ts';
+import type { ClientSide } from '../protocols/protocol.ts';
+import { render } from '../wire/sse.ts';
+import { type Answer, attemptChat } from './attempt.ts';
+import { countTokens } from './count.ts';
+import { echoOf, type Errand, errand, type RelayTools } from './errand.ts';
+import type { Exchange, Relay } from './exchange.ts';
+import { type Flow, pipe } from './pipe.ts';
+import { type Attempt, exhausted, plan } from './plan.ts';
+
+/** The relay: one client request from top to bottom. This file is the map of the program. */
+export function createRelay(tools: RelayTools): Relay {
+  return async (exchange) => {
+    const { client } = exchange.protocol;
+    if (!client) throw new GatewayError({ kind: 'internal' }, `${exchange.protocol.id} has no client side.`);
+    const request = begin(exchange, client, tools);
+    if (exchange.route.kind === 'count-tokens') return finished(request, await countTokens(request));
+    const answer = tryEach(request, attemptChat);
+    return request.hint.stream ? streamed(request, answer) : whole(request, await answer);
+  };
+}
+
+/** Reads what is asked and who may answer it. */
+function begin(exchange: Exchange, client: ClientSide, tools: RelayTools): Errand {
+  const { route, record, runtime } = exchange;
+  const body = parseObject(exchange.body);
+  const hint = route.hint(exchange.params, body, exchange.query);
+  record.modelAsked = hint.model;
+  record.stream = hint.stream;
+  return errand(exchange, client, tools, body, hint, plan(runtime, tools.pool, hint.model));
+}
+
+/**
+ * Walks the attempts until one answers. What fails before its first content is the next one's turn; what is the
+ * request's own fault ends the walk, because it would fail everywhere.
+ */
+async function tryEach<T>(
+  errand: Errand,
+  send: (errand: Errand, attempt: Attempt) => Promise<T>,
+): Promise<T> {
+  const { plan, tools, config, abort } = errand;
+  const limit = config['max-retry-credentials'] || Infinity;
+  let last: GatewayError | undefined;
+  let tried = 0;
+  for (const attempt of plan.attempts) {
+    if (tried++ >= limit) break;
+    if (abort.signal.aborted) throw left();
+    try {
+      return await tryOne(errand, attempt, send);
+    } catch (thrown) {
+      last = asGatewayError(thrown);
+      if (last.scope === 'request') throw last;
+    }
+  }
+  throw exhausted(plan, tools.pool, last, tools.now());
+}
+
+/** One attempt with its bookkeeping: what it took, how it ended, who pays. */
+async function tryOne<T>(
+  errand: Errand,
+  attempt: Attempt,
+  send: (errand: Errand, attempt: Attempt) => Promise<T>,
+): Promise<T> {
+  const { tools, config, abort, exchange } = errand;
+  const { record } = exchange;
+  const startedAt = performance.now();
+  const end = tools.pool.begin(attempt.account);
+  const note = (outcome: 'answered' | 'failed' | 'cancelled', error?: GatewayError) =>
+    record.attempts.push({
+      provider: attempt.connection.provider,
+      credential: attempt.account.label,
+      model: attempt.model,
+      ms: Math.round(performance.now() - startedAt),
+      outcome,
+      status: error?.upstream?.status ?? (error ? 0 : 200),
+      code: error?.code ?? '',
+      upstreamRequestId: error?.upstream?.requestId ?? '',
+    });
+  abort.signal.addEventListener('abort', end, { once: true });
+  try {
+    const answer = await send(errand, attempt);
+    note('answered');
+    tools.pool.succeeded(attempt);
+    record.provider = attempt.connection.provider;
+    record.credential = attempt.account.label;
+    record.modelUsed = attempt.model;
+    return answer;
+  } catch (thrown) {
+    end();
+    if (abort.signal.aborted) {
+      note('cancelled');
+      throw left();
+    }
+    const error = asGatewayError(thrown);
+    note('failed', error);
+    tools.pool.failed(attempt, error, {
+      enabled: !config['disable-cooling'],
+      transientMs: transientMs(config['transient-error-cooldown-seconds']),
+    });
+    throw error;
+  }
+}
+
+/** The reference's meaning: 0 is the default of 60 s, a negative number switches it off. */
+const transientMs = (seconds: number) => (seconds === 0 ? 60_000 : Math.max(0, seconds * 1000));
+
+const left = () => new GatewayError({ kind: 'cancelled' }, 'The client closed the connection.');
+
+/** A whole answer as a response. */
+function whole(errand: Errand, answer: Answer): Response {
+  if (answer.kind !== 'whole')
+    throw new GatewayError({ kind: 'internal' }, 'A stream came where an answer was due.');
+  const { record } = errand.exchange;
+  record.usage = answer.usage;
+  record.firstByteMs = Math.round(performance.now() - record.startedAt);
+  return finished(
+    errand,
+    new Response(answer.text, { headers: { 'content-type': 'application/json', ...reports(errand) } }),
+  );
+}
+
+/** Closes the books of a request whose answer is complete. */
+function finished(errand: Errand, response: Response): Response {
+  errand.exchange.record.status = response.status;
+  errand.abort.abort();
+  errand.tools.close(errand.exchange.record);
+  return response;
+}
+
+/**
+ * A streamed answer as a response. An upstream that is silent for longer than the heartbeat must not leave the client
+ * without a sign: then the response begins at once, and a failure that comes later is told inside the stream.
+ */
+async function streamed(errand: Errand, coming: Promise<Answer>): Promise<Response> {
+  const heartbeatMs = errand.config.streaming['heartbeat-seconds'] * 1000;
+  const flow = coming.then(flowOf);
+  if (heartbeatMs > 0) await settledWithin(flow, heartbeatMs);
+  else await flow;
+  return stream(errand, (await peek(flow)) ?? flow, heartbeatMs);
+}
+
+function flowOf(answer: Answer): Flow {
+  if (answer.kind === 'flow') return answer.flow;
+  throw new GatewayError({ kind: 'internal' }, 'A whole answer came where a stream was due.');
+}
+
+/** Waits for a promise, but not longer than that; its failure is thrown when it comes in time. */
+async function settledWithin(promise: Promise<unknown>, ms: number): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+/** What a promise holds when it is already fulfilled. */
+const peek = <T>(promise: Promise<T>): Promise<T | undefined> =>
+  Promise.race([promise, Promise.resolve(undefined)]);
+
+function stream(errand: Errand, flow: Flow | Promise<Flow>, heartbeatMs: number): Response {
+  const { client, exchange, tools, abort } = errand;
+  const { record } = exchange;
+  record.status = 200;
+  const body = pipe(flow, {
+    heartbeat: new TextEncoder().encode(client.heartbeat),
+    heartbeatMs,
+    fail: (error) => {
+      const codec = exchange.route.codec ?? client;
+      const frames = [...codec.encodeStream(echoOf(errand, undefined)).push({ type: 'error', error })];
+      return [new TextEncoder().encode(frames.map(render).join(''))];
+    },
+    first: () => {
+      record.firstByteMs = Math.round(performance.now() - record.startedAt);
+    },
+    closed: ({ flow, error, left }) => {
+      abort.abort();
+      record.usage = flow?.lane.seen.finish?.usage;
+      if (left) record.status = 499;
+      if (error) record.error = { code: error.code, scope: error.scope, message: error.message };
+      tools.close(record);
+    },
+  });
+  return new Response(body, { headers: { ...streamHeaders, ...reports(errand) } });
+}
+
+/** `x-accel-buffering` and `no-transform` keep reverse proxies from holding a stream back. */
+const streamHeaders = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-cache, no-transform',
+  'x-accel-buffering': 'no',
+};
+
+/** The response headers that say what happened on the way. */
+function reports(errand: Errand): Record<string, string> {
+  const { dropped } = errand.exchange.record;
+  return dropped.size > 0 ? { 'x-gateway-dropped': headerList([...dropped]) } : {};
+}
+
+const headerLimit = 2_000;
+
+/** A list as one header value: visible ASCII only, and never longer than a proxy may refuse. */
+function headerList(items: readonly string[]): string {
+  const text = items.map((item) => item.replaceAll(/[^\x20-\x7e]/g, '?')).join(', ');
+  return text.length <= headerLimit ? text : `${text.slice(0, headerLimit)}...`;
+}
