@@ -1,6 +1,7 @@
 import type { Static, TSchema } from '@sinclair/typebox';
 import type { Account, Proxy } from '../accounts/account.ts';
 import type { GatewayError } from '../core/error.ts';
+import type { ModelCard, Thinking } from '../core/model.ts';
 import type { Protocol } from '../protocols/protocol.ts';
 
 /**
@@ -16,6 +17,11 @@ export interface Channel<S extends TSchema = TSchema> {
    * @throws ConfigFault through `tools.refuse` when a value cannot work, such as an invalid proxy URL.
    */
   open(key: string, slice: Static<S>, tools: Tools): readonly Connection[];
+  /**
+   * Connections that the environment alone asks for, such as `ZEN_API_KEY`. Called once per runtime, after `open`.
+   * @param configured the top-level keys that the config file has; these are left alone.
+   */
+  ambient?(configured: ReadonlySet<string>, tools: Tools): readonly Connection[];
 }
 
 /** What a channel is given to build with. */
@@ -23,6 +29,10 @@ export interface Tools {
   /** The `proxy-url` of the whole config. */
   readonly proxy: Proxy;
   readonly now: () => number;
+  /** The process's environment variables. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** The text of a file, such as a `token-file`. The path is absolute or relative to the working folder. @throws when it cannot be read. */
+  readFile(path: string): string;
   /** Names a fault in the config: `path` is relative to the slice, such as `[0].proxy-url`. */
   refuse(path: string, expected: string): never;
   warn(path: string, message: string): void;
@@ -72,7 +82,8 @@ export interface DeclaredModel {
   readonly forceMapping?: boolean;
   readonly contextWindow?: number;
   readonly maxOutputTokens?: number;
-  readonly thinking?: import('../core/model.ts').Thinking;
+  readonly thinking?: Thinking;
+  readonly inputs?: NonNullable<ModelCard['inputs']>;
 }
 
 /** What is asked of an upstream: `chat`, `count-tokens`, or the path of a raw endpoint such as `/v1/embeddings`. */

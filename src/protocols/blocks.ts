@@ -32,6 +32,7 @@ interface Block {
 export class Blocks {
   private readonly queue: Block[] = [];
   private opened = 0;
+  private closing = false;
   /** Whether a tool call has been said: then the reason of a stop is `tool`, whatever the upstream claims. */
   called = false;
 
@@ -44,7 +45,7 @@ export class Blocks {
     const choice = options.choice ?? 0;
     let block = this.last(choice);
     if (!block || block.kind !== kind || block.ended) {
-      this.endChoice(choice);
+      this.endSpoken(choice);
       block = this.add({ key: undefined, choice, kind });
     }
     block.deltas.push(options.logprobs ? { text, logprobs: options.logprobs } : { text });
@@ -83,7 +84,7 @@ export class Blocks {
 
   /** A thing that comes whole. */
   *whole(part: Part, choice = 0): Iterable<ChatEvent> {
-    this.endChoice(choice);
+    this.endSpoken(choice);
     const block = this.add({ key: undefined, choice, kind: 'part' });
     block.part = part;
     block.ended = true;
@@ -100,7 +101,7 @@ export class Blocks {
   /** Everything is over: closes what is open and says what was held back. */
   *close(): Iterable<ChatEvent> {
     for (const block of this.queue) block.ended = true;
-    this.queue.sort((a, b) => a.choice - b.choice);
+    this.closing = true;
     yield* this.flush();
   }
 
@@ -115,14 +116,13 @@ export class Blocks {
       number: undefined,
       ended: false,
     };
-    this.queue.push(block);
+    const later = this.queue.findIndex((other) => other.choice > start.choice);
+    this.queue.splice(later < 0 ? this.queue.length : later, 0, block);
     return block;
   }
 
-  /** Calls may still grow while others speak, so a new call ends only what is spoken. */
   private openCall(key: string | number, choice: number): Block {
-    for (const block of this.queue)
-      if (block.choice === choice && block.kind !== 'tool-call') block.ended = true;
+    this.endSpoken(choice);
     return this.add({ key: String(key), choice, kind: 'tool-call' });
   }
 
@@ -135,14 +135,16 @@ export class Blocks {
     return this.queue.findLast((block) => block.choice === choice);
   }
 
-  private endChoice(choice: number): void {
-    for (const block of this.queue) if (block.choice === choice) block.ended = true;
+  /** Calls may still grow while others speak, so what comes next ends only what is spoken. */
+  private endSpoken(choice: number): void {
+    for (const block of this.queue)
+      if (block.choice === choice && block.kind !== 'tool-call') block.ended = true;
   }
 
   /** Lets the first block of the queue speak, and those after it once it has ended. A later choice waits for `close`. */
   private *flush(): Iterable<ChatEvent> {
     for (let block = this.queue[0]; block; block = this.queue[0]) {
-      if (block.choice > 0 && !this.queue.every((other) => other.ended)) return;
+      if (block.choice > 0 && !this.closing) return;
       yield* this.speak(block);
       if (!block.ended) return;
       this.queue.shift();

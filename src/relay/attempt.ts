@@ -75,7 +75,7 @@ export async function exchangeWith(
   const outgoing = await attempt.connection.prepare({
     account: attempt.account,
     model: attempt.model,
-    operation: exchange.route.kind === 'count-tokens' ? 'count-tokens' : 'chat',
+    operation: errand.kind === 'count-tokens' ? 'count-tokens' : 'chat',
     stream: hint.stream,
     body,
     headers: direct ? passHeaders(exchange.headers, client.headers) : new Headers(),

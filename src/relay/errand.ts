@@ -3,7 +3,7 @@ import type { Config } from '../config/schema.ts';
 import { newId } from '../core/id.ts';
 import type { Json } from '../core/json.ts';
 import type { ChatRequest } from '../core/request.ts';
-import type { ClientSide, Echo, RouteHint } from '../protocols/protocol.ts';
+import type { ClientSide, Echo, RouteHint, RouteKind } from '../protocols/protocol.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { RequestRecord } from '../telemetry/record.ts';
 import type { Exchange } from './exchange.ts';
@@ -26,6 +26,8 @@ export interface Errand {
   readonly config: Config;
   readonly body: Json;
   readonly hint: RouteHint;
+  /** What is asked for: the path decides it where one route stands for several kinds. */
+  readonly kind: RouteKind;
   readonly plan: Plan;
   /** Ends every upstream call of this request: when the client leaves, or when the answer is complete. */
   readonly abort: AbortController;
@@ -56,6 +58,7 @@ export function errand(
     config: exchange.runtime.config,
     body,
     hint,
+    kind: hint.kind ?? exchange.route.kind,
     plan,
     abort,
     drop: (what) => {

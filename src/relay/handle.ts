@@ -15,7 +15,7 @@ export function createRelay(tools: RelayTools): Relay {
     const { client } = exchange.protocol;
     if (!client) throw new GatewayError({ kind: 'internal' }, `${exchange.protocol.id} has no client side.`);
     const request = begin(exchange, client, tools);
-    if (exchange.route.kind === 'count-tokens') return finished(request, await countTokens(request));
+    if (request.kind === 'count-tokens') return finished(request, await countTokens(request));
     const answer = tryEach(request, attemptChat);
     return request.hint.stream ? streamed(request, answer) : whole(request, await answer);
   };
@@ -31,14 +31,14 @@ function begin(exchange: Exchange, client: ClientSide, tools: RelayTools): Erran
   return errand(exchange, client, tools, body, hint, plan(runtime, tools.pool, hint.model));
 }
 
+/** Sends a request to one upstream and waits for what counts as an answer. */
+type Send = (errand: Errand, attempt: Attempt) => Promise<Answer>;
+
 /**
  * Walks the attempts until one answers. What fails before its first content is the next one's turn; what is the
  * request's own fault ends the walk, because it would fail everywhere.
  */
-async function tryEach<T>(
-  errand: Errand,
-  send: (errand: Errand, attempt: Attempt) => Promise<T>,
-): Promise<T> {
+async function tryEach(errand: Errand, send: Send): Promise<Answer> {
   const { plan, tools, config, abort } = errand;
   const limit = config['max-retry-credentials'] || Infinity;
   let last: GatewayError | undefined;
@@ -57,16 +57,12 @@ async function tryEach<T>(
 }
 
 /** One attempt with its bookkeeping: what it took, how it ended, who pays. */
-async function tryOne<T>(
-  errand: Errand,
-  attempt: Attempt,
-  send: (errand: Errand, attempt: Attempt) => Promise<T>,
-): Promise<T> {
+async function tryOne(errand: Errand, attempt: Attempt, send: Send): Promise<Answer> {
   const { tools, config, abort, exchange } = errand;
   const { record } = exchange;
   const startedAt = performance.now();
   const end = tools.pool.begin(attempt.account);
-  const note = (outcome: 'answered' | 'failed' | 'cancelled', error?: GatewayError) =>
+  const note = (outcome: 'answered' | 'failed' | 'cancelled', error?: GatewayError, headers?: Headers) =>
     record.attempts.push({
       provider: attempt.connection.provider,
       credential: attempt.account.label,
@@ -75,12 +71,12 @@ async function tryOne<T>(
       outcome,
       status: error?.upstream?.status ?? (error ? 0 : 200),
       code: error?.code ?? '',
-      upstreamRequestId: error?.upstream?.requestId ?? '',
+      upstreamRequestId: error?.upstream?.requestId ?? requestIdOf(headers),
     });
   abort.signal.addEventListener('abort', end, { once: true });
   try {
     const answer = await send(errand, attempt);
-    note('answered');
+    note('answered', undefined, answer.headers);
     tools.pool.succeeded(attempt);
     record.provider = attempt.connection.provider;
     record.credential = attempt.account.label;
@@ -101,6 +97,10 @@ async function tryOne<T>(
     throw error;
   }
 }
+
+/** Vendors name their own request id in one of these. */
+const requestIdOf = (headers: Headers | undefined) =>
+  headers?.get('x-request-id') ?? headers?.get('request-id') ?? '';
 
 /** The reference's meaning: 0 is the default of 60 s, a negative number switches it off. */
 const transientMs = (seconds: number) => (seconds === 0 ? 60_000 : Math.max(0, seconds * 1000));

@@ -16,6 +16,13 @@ export interface Telemetry {
   configure(settings: LogSettings): void;
   /** Writes what is buffered; called before the process ends. */
   flush(): void;
+  /** Resolves when everything logged so far has been written; what an orderly stop waits for, then calls `flush`. */
+  drained(): Promise<void>;
+  /**
+   * Forgets the lines kept in memory, empties the log file and removes the rotated ones.
+   * @returns the number of files removed.
+   */
+  clear(): Promise<number>;
 }
 
 export interface LogSettings {
@@ -44,6 +51,8 @@ export interface LiveProvider {
   readonly ready: number;
   readonly cooling: number;
   readonly inFlight: number;
+  /** Prices per thousand tokens, when the config names them. */
+  readonly cost?: { readonly per1kInput: number; readonly per1kOutput: number };
 }
 
 /** One value of `/v1/metrics/providers`; the field names are those of `spec/api.md` 1.2 and more. */

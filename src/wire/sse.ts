@@ -16,20 +16,27 @@ const frameLimit = 64 * 1024 * 1024;
  */
 export function frames(): Machine<Uint8Array, Frame> {
   const decoder = new TextDecoder();
+  /** The line that is not over yet. It holds no line end, but for a CR at its end that may be half of a CRLF. */
   let rest = '';
   let event: string | undefined;
   let data: string | undefined;
+  let halfEnd = false;
 
   function* take(text: string, last: boolean): Iterable<Frame> {
     let from = 0;
+    let lf = text.indexOf('\n');
+    let cr = text.indexOf('\r');
     for (;;) {
-      const end = lineEnd(text, from, last);
+      const crWaits = cr + 1 === text.length && !last;
+      const end = cr < 0 || (lf >= 0 && lf < cr) ? lf : crWaits ? -1 : cr;
       if (end < 0) break;
       yield* onLine(text.slice(from, end));
-      from = end + (text.charCodeAt(end) === 13 && text.charCodeAt(end + 1) === 10 ? 2 : 1);
+      from = end + (end === cr && lf === cr + 1 ? 2 : 1);
+      if (lf >= 0 && lf < from) lf = text.indexOf('\n', from);
+      if (cr >= 0 && cr < from) cr = text.indexOf('\r', from);
     }
     rest = text.slice(from);
-    if (rest.length > frameLimit || (data?.length ?? 0) > frameLimit) throw tooLarge();
+    halfEnd = rest.endsWith('\r');
   }
 
   function* onLine(line: string): Iterable<Frame> {
@@ -48,7 +55,11 @@ export function frames(): Machine<Uint8Array, Frame> {
 
   return {
     *push(bytes) {
-      yield* take(rest + decoder.decode(bytes, { stream: true }), false);
+      const text = decoder.decode(bytes, { stream: true });
+      // A long line comes in many reads. Looking at the new text only keeps it linear.
+      if (!halfEnd && !text.includes('\n') && !text.includes('\r')) rest += text;
+      else yield* take(rest + text, false);
+      if (rest.length > frameLimit || (data?.length ?? 0) > frameLimit) throw tooLarge();
     },
     *end() {
       yield* take(`${rest}${decoder.decode()}\n\n`, true);
@@ -56,47 +67,56 @@ export function frames(): Machine<Uint8Array, Frame> {
   };
 }
 
-/** Where the line from `from` ends, or -1. A CR at the very end may be half of a CRLF, so it waits for more. */
-function lineEnd(text: string, from: number, last: boolean): number {
-  const lf = text.indexOf('\n', from);
-  const cr = text.indexOf('\r', from);
-  if (cr < 0 || (lf >= 0 && lf < cr)) return lf;
-  return cr + 1 < text.length || last ? cr : -1;
-}
-
 /**
  * Cuts a byte stream between frames: gives every byte back in order, but only whole frames at a time, so that a
  * stream can be ended cleanly wherever the upstream stops. What is left at the end is given as it came.
  */
 export function wholeFrames(): Machine<Uint8Array, Uint8Array> {
-  let rest: Uint8Array | undefined;
+  let held: Uint8Array[] = [];
+  let heldLength = 0;
+  /** The last bytes of what is held: enough to see a blank line that began there. */
+  let tail: Uint8Array = new Uint8Array();
   return {
     *push(bytes) {
-      const all = rest ? concat(rest, bytes) : bytes;
-      const cut = lastBlankLine(all);
-      rest = cut === all.length ? undefined : all.subarray(cut);
-      if ((rest?.length ?? 0) > frameLimit) throw tooLarge();
-      if (cut > 0) yield cut === all.length ? all : all.subarray(0, cut);
+      const seen = tail.length === 0 ? bytes : concat([tail, bytes]);
+      const cut = lastBlankLine(seen) - tail.length;
+      const whole = cut > 0 ? [...held, cut === bytes.length ? bytes : bytes.subarray(0, cut)] : [];
+      const left = cut > 0 ? bytes.subarray(cut) : bytes;
+      held = cut > 0 ? [] : held;
+      heldLength = (cut > 0 ? 0 : heldLength) + left.length;
+      if (left.length > 0) held.push(left);
+      tail = cut > 0 ? left.subarray(-3) : seen.subarray(-3);
+      if (heldLength > frameLimit) throw tooLarge();
+      if (whole.length > 0) yield concat(whole);
     },
     *end() {
-      if (rest) yield rest;
-      rest = undefined;
+      if (heldLength > 0) yield concat(held);
+      held = [];
+      heldLength = 0;
     },
   };
 }
 
-/** The offset just after the last blank line (LF LF or CRLF CRLF), 0 when there is none. */
+/** The offset just after the last blank line, 0 when there is none. CR alone ends a line only where no LF does. */
 function lastBlankLine(bytes: Uint8Array): number {
   for (let at = bytes.lastIndexOf(10); at > 0; at = bytes.lastIndexOf(10, at - 1)) {
     if (bytes[at - 1] === 10 || (bytes[at - 1] === 13 && bytes[at - 2] === 10)) return at + 1;
   }
+  if (bytes.includes(10)) return 0;
+  for (let at = bytes.lastIndexOf(13); at > 0; at = bytes.lastIndexOf(13, at - 1)) {
+    if (bytes[at - 1] === 13) return at + 1;
+  }
   return 0;
 }
 
-function concat(first: Uint8Array, second: Uint8Array): Uint8Array {
-  const all = new Uint8Array(first.length + second.length);
-  all.set(first);
-  all.set(second, first.length);
+function concat(pieces: readonly Uint8Array[]): Uint8Array {
+  if (pieces.length === 1) return pieces[0]!;
+  const all = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.length;
+  }
   return all;
 }
 

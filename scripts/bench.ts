@@ -1,0 +1,107 @@
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpus, loadavg, tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { generator } from './bench/generator.ts';
+import { lanes } from './bench/lanes.ts';
+import {
+  measureLanes,
+  measureRest,
+  measureStreamMemory,
+  type StreamMemory,
+  type Targets,
+} from './bench/measure.ts';
+import { pinned } from './bench/process.ts';
+import { aimsOf, render, type Results } from './bench/report.ts';
+import { gateway, nginx, passThrough, upstream } from './bench/targets.ts';
+import { root } from './run/step.ts';
+
+/**
+ * `npm run bench`: what the gateway costs beside a plain pass-through (and nginx where it is installed), on this
+ * machine, on loopback, in under four minutes. Builds the binary first.
+ *
+ *   npm run bench -- [--json] [--gate] [--trials 4] [--seconds 1.5] [--binary FILE]
+ *
+ * `--gate` ends with exit code 1 when an aim is missed; otherwise the exit code is 0.
+ */
+const { values } = parseArgs({
+  options: {
+    json: { type: 'boolean', default: false },
+    gate: { type: 'boolean', default: false },
+    trials: { type: 'string', default: '4' },
+    seconds: { type: 'string', default: '1.5' },
+    binary: { type: 'string' },
+  },
+});
+const effort = { trials: within(values.trials, 1, 20), seconds: within(values.seconds, 0.2, 10) };
+const home = mkdtempSync(join(tmpdir(), 'cliproxyapi-bench-'));
+process.on('exit', () => rmSync(home, { recursive: true, force: true }));
+// A copy, so that a build in the meantime changes nothing.
+const binary = join(home, 'cliproxyapi++.exe');
+copyFileSync(values.binary === undefined ? build() : resolve(values.binary), binary);
+
+const results = await measureAll();
+const aims = aimsOf(results);
+console.log(values.json ? JSON.stringify({ ...results, aims }, null, 2) : `\n${render(results)}`);
+process.exit(values.gate && aims.some(({ met }) => !met) ? 1 : 0);
+
+async function measureAll(): Promise<Results> {
+  const mock = await upstream();
+  const setting = { binary, home, upstreamPort: mock.port };
+  progress('cold starts');
+  const rest = await measureRest(setting);
+
+  const load = generator();
+  const proxy = await nginx(folder('nginx'), mock.port);
+  if (proxy === undefined) progress('nginx is not installed, so its rows are left out');
+  const plain = await passThrough(mock.port);
+  const own = await gateway({ ...setting, home: folder('gateway') }, 0);
+  const targets: Targets = { 'pass-through': plain, ...(proxy && { nginx: proxy }), gateway: own };
+  progress(`lanes: ${effort.trials} trials of ${effort.seconds} s`);
+  const cells = await measureLanes(load, targets, effort);
+
+  progress('memory of 1,000 open streams');
+  const streamMemory: StreamMemory[] = [];
+  for (const lane of lanes.filter(({ stream, upstream: wire }) => stream && wire === 'chat')) {
+    const fresh = await gateway({ ...setting, home: folder('streams') }, 0);
+    streamMemory.push(await measureStreamMemory(load, 'gateway', fresh, lane));
+    await fresh.stop();
+  }
+  await Promise.all([load, own, plain, mock, ...(proxy ? [proxy] : [])].map((program) => program.stop()));
+  return { version: versionOf(), machine: machine(), cells, streamMemory, rest };
+}
+
+/** What the build says goes to standard error, so that `--json` stays JSON. */
+function build(): string {
+  const command = [process.execPath, 'scripts/build.ts'];
+  const { exitCode } = Bun.spawnSync(command, { cwd: root, stdio: ['ignore', 2, 2] });
+  if (exitCode !== 0) process.exit(1);
+  return join(root, 'dist', process.platform === 'win32' ? 'cliproxyapi++.exe' : 'cliproxyapi++');
+}
+
+function versionOf(): string {
+  return Bun.spawnSync([binary, '--version']).stdout.toString().trim();
+}
+
+function machine(): string {
+  const all = cpus();
+  const cores = pinned ? 'the target on core 0, upstream and load on core 1' : 'not bound to cores';
+  return `${all.length} x ${all[0]?.model.trim()}, ${cores}, load average ${loadavg()[0]?.toFixed(1)}`;
+}
+
+function folder(name: string): string {
+  const path = join(home, name);
+  mkdirSync(path, { recursive: true });
+  return path;
+}
+
+function within(text: string, least: number, most: number): number {
+  const number = Number(text);
+  if (number >= least && number <= most) return number;
+  console.error(`"${text}" is not a number from ${least} to ${most}.`);
+  process.exit(64);
+}
+
+function progress(what: string): void {
+  if (!values.json) console.error(`-- ${what}`);
+}

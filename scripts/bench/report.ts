@@ -1,0 +1,128 @@
+import { aimOf, isDirect, type Lane, laneName, lanes, same, yardstick } from './lanes.ts';
+import type { Cell, Rest, Spread, StreamMemory } from './measure.ts';
+
+/** All numbers of one run; what `--json` prints, with `aims` added. */
+export interface Results {
+  readonly version: string;
+  readonly machine: string;
+  readonly cells: readonly Cell[];
+  readonly streamMemory: readonly StreamMemory[];
+  readonly rest: Rest;
+}
+
+/** One of the project's aims and how the run stands to it. */
+export interface Aim {
+  readonly what: string;
+  readonly aim: string;
+  readonly is: string;
+  readonly met: boolean;
+}
+
+/** The gateway on one lane beside another target on the same upstream. */
+export interface Ratio {
+  /** Requests per second over the other's. */
+  readonly perSecond: number;
+  /** The other's processor time per request over the gateway's: 1 is as good, 0.5 takes twice as long. */
+  readonly cpu: number;
+}
+
+export function ratioTo(cells: readonly Cell[], lane: Lane, target: string): Ratio | undefined {
+  const own = cells.find((cell) => cell.target === 'gateway' && same(cell.lane, lane));
+  const other = cells.find((cell) => cell.target === target && same(cell.lane, yardstick(lane)));
+  if (own === undefined || other === undefined) return undefined;
+  return {
+    perSecond: own.perSecond.median / other.perSecond.median,
+    cpu: other.cpuMicrosPerRequest.median / own.cpuMicrosPerRequest.median,
+  };
+}
+
+const aimReadyMs = 150;
+const aimIdleMb = 90;
+
+/** The lower of both ratios counts: requests per second flatter when the load generator is the limit. */
+export function aimsOf({ cells, rest, streamMemory }: Results): readonly Aim[] {
+  const own = cells.filter((cell) => cell.target === 'gateway');
+  const shares = own.map(({ lane }): Aim => {
+    const ratio = ratioTo(cells, lane, 'pass-through') ?? { perSecond: 0, cpu: 0 };
+    const least = Math.min(ratio.perSecond, ratio.cpu);
+    const kind = isDirect(lane) ? 'direct' : 'translated';
+    return {
+      what: `${kind}: ${laneName(lane)}`,
+      aim: `at least ${aimOf(lane)} of the pass-through`,
+      is: least.toFixed(2),
+      met: least >= aimOf(lane),
+    };
+  });
+  const faults = cells.reduce((sum, cell) => sum + cell.faults, 0);
+  const lost = streamMemory.reduce((sum, { streams, complete }) => sum + streams - complete, 0);
+  return [
+    ...shares,
+    aim('start to ready (p50)', aimReadyMs, rest.readyMs.median, 'ms'),
+    aim('memory at rest', aimIdleMb, rest.idleMb, 'MiB'),
+    { what: 'answers', aim: 'all of them right', is: `${faults + lost} wrong`, met: faults + lost === 0 },
+  ];
+}
+
+const aim = (what: string, limit: number, is: number, unit: string): Aim => ({
+  what,
+  aim: `under ${limit} ${unit}`,
+  is: `${is.toFixed(0)} ${unit}`,
+  met: is < limit,
+});
+
+/** The run for a person. */
+export function render(results: Results): string {
+  const { cells, streamMemory, rest } = results;
+  const others = [...new Set(cells.map((cell) => cell.target))].filter((target) => target !== 'gateway');
+  const rows = lanes
+    .flatMap((lane) => cells.filter((cell) => same(cell.lane, lane)))
+    .map((cell) => [
+      laneName(cell.lane),
+      cell.target,
+      amount(cell.perSecond, 0),
+      amount(cell.cpuMicrosPerRequest, 0),
+      cell.p50Ms.median.toFixed(2),
+      cell.p99Ms.median.toFixed(2),
+      ...others.map((other) => (cell.target === 'gateway' ? share(ratioTo(cells, cell.lane, other)) : '')),
+    ]);
+  const heads = ['lane', 'through', 'requests/s', 'CPU us/request', 'p50 ms', 'p99 ms'];
+  const memory = streamMemory.map(({ lane, target, streams, complete, kibPerStream }) => [
+    laneName(lane),
+    target,
+    `${complete} of ${streams}`,
+    kibPerStream.toFixed(1),
+  ]);
+  const faults = cells.filter((cell) => cell.faults > 0);
+  return [
+    `${results.version} on ${results.machine}`,
+    'Median of the trials (lowest to highest). Shares are requests/s, then CPU per request, of the other target.',
+    table([...heads, ...others.map((other) => `of ${other}`)], rows),
+    table(['open at once', 'through', 'complete', 'KiB/stream'], memory),
+    `start to ready: p50 ${amount(rest.readyMs, 0)} ms over ${rest.starts} starts; at rest ${rest.idleMb.toFixed(0)} MiB`,
+    ...faults.map(
+      ({ lane, target, faults: count, fault }) =>
+        `${laneName(lane)} through ${target}: ${count} wrong, such as: ${fault}`,
+    ),
+    table(
+      ['aim', 'wanted', 'is', ''],
+      aimsOf(results).map((row) => [row.what, row.aim, row.is, row.met ? 'met' : 'MISSED']),
+    ),
+  ].join('\n\n');
+}
+
+const amount = ({ median, min, max }: Spread, digits: number): string =>
+  `${median.toFixed(digits)} (${min.toFixed(digits)}-${max.toFixed(digits)})`;
+
+const share = (ratio: Ratio | undefined): string =>
+  ratio === undefined ? '' : `${ratio.perSecond.toFixed(2)}, ${ratio.cpu.toFixed(2)}`;
+
+/** The first two columns to the left, numbers to the right. */
+function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = heads.map((head, at) => Math.max(head.length, ...rows.map((row) => row[at]?.length ?? 0)));
+  const line = (row: readonly string[]) =>
+    row
+      .map((cell, at) => (at < 2 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0)))
+      .join('  ')
+      .trimEnd();
+  return [line(heads), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
+}

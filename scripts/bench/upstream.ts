@@ -1,0 +1,93 @@
+import { chunk, lastChunk, messageReader, type Message, Outbox } from './http.ts';
+import { digits, paths, ping, pong, replyBody, slowGapMs, streamParts, type Wire } from './wire.ts';
+
+/**
+ * The bench's upstream, a process of its own: reads every request whole, answers at once in the words of the path's
+ * wire, streams one chunk per millisecond or per `slowGapMs`. Prints its port.
+ */
+interface Connection {
+  readonly push: (bytes: Buffer) => void;
+  readonly out: Outbox;
+  readonly streams: Set<Stream>;
+}
+
+interface Stream {
+  readonly out: Outbox;
+  readonly streams: Set<Stream>;
+  readonly chunks: readonly Buffer[];
+  readonly gapMs: number;
+  next: number;
+  dueAt: number;
+}
+
+/** Written out once: all but the first chunk of a stream is the same for every request. */
+const chunks: Readonly<Record<Wire, readonly Buffer[]>> = {
+  chat: streamParts('chat', '0').map(chunk),
+  messages: streamParts('messages', '0').map(chunk),
+};
+const firstWord = 1;
+/** Whole replies, complete but for the number. */
+const replies: Readonly<Record<Wire, Buffer>> = { chat: whole('chat'), messages: whole('messages') };
+const live = new Set<Stream>();
+
+const server = Bun.listen<Connection>({
+  hostname: '127.0.0.1',
+  port: 0,
+  socket: {
+    open(socket) {
+      const out = new Outbox(socket);
+      const streams = new Set<Stream>();
+      socket.data = { out, streams, push: messageReader((message) => answer(message, out, streams)) };
+    },
+    data: (socket, bytes) => socket.data.push(bytes),
+    drain: (socket) => socket.data.out.drain(),
+    close(socket) {
+      for (const stream of socket.data.streams) live.delete(stream);
+    },
+  },
+});
+console.log(server.port);
+setInterval(tick, 1);
+
+function answer({ head, body }: Message, out: Outbox, streams: Set<Stream>): void {
+  const wire: Wire = head.startsWith(`POST ${paths.messages}`) ? 'messages' : 'chat';
+  const at = body.indexOf(ping) + ping.length;
+  const number = body.toString('latin1', at, at + digits);
+  if (body.includes('"stream":true')) return begin(wire, number, body.includes('-slow"'), out, streams);
+  const reply = replies[wire];
+  reply.write(number, reply.indexOf(pong) + pong.length, 'latin1');
+  out.write(reply);
+}
+
+function whole(wire: Wire): Buffer {
+  const body = replyBody(wire, '0'.repeat(digits));
+  const head = 'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n';
+  return Buffer.from(`${head}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+}
+
+function begin(wire: Wire, number: string, slow: boolean, out: Outbox, streams: Set<Stream>): void {
+  const own = [...chunks[wire]];
+  own[firstWord] = chunk(streamParts(wire, number)[firstWord] ?? '');
+  own.push(lastChunk);
+  const gapMs = slow ? slowGapMs : 1;
+  const stream = { out, streams, chunks: own, gapMs, next: 0, dueAt: performance.now() };
+  streams.add(stream);
+  live.add(stream);
+  // x-accel-buffering tells nginx to pass each chunk on at once.
+  const line = 'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-accel-buffering: no\r\n';
+  out.write(Buffer.from(`${line}transfer-encoding: chunked\r\n\r\n`));
+}
+
+/** Sends the next chunk of every stream that is due. */
+function tick(): void {
+  const now = performance.now();
+  for (const stream of live) {
+    if (stream.dueAt > now) continue;
+    stream.dueAt += stream.gapMs;
+    const bytes = stream.chunks[stream.next++];
+    if (bytes !== undefined) stream.out.write(bytes);
+    if (stream.next < stream.chunks.length) continue;
+    live.delete(stream);
+    stream.streams.delete(stream);
+  }
+}

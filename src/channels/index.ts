@@ -1,0 +1,7 @@
+import type { Channel } from './channel.ts';
+import claude from './claude/index.ts';
+import demo from './demo/index.ts';
+import openaiCompatibility from './openai-compatibility/index.ts';
+
+/** Every way out. Adding one is one folder and one line. */
+export const channels: readonly Channel[] = [claude, demo, openaiCompatibility];

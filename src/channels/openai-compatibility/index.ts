@@ -1,0 +1,251 @@
+import { type Static, Type } from '@sinclair/typebox';
+import { type Account, accountId } from '../../accounts/account.ts';
+import { readString, tryParseObject } from '../../core/json.ts';
+import openaiChat from '../../protocols/openai-chat/index.ts';
+import {
+  type Call,
+  channel,
+  type Connection,
+  type DeclaredModel,
+  type Outgoing,
+  type Tools,
+} from '../channel.ts';
+import {
+  type Base,
+  baseOf,
+  commonFields,
+  declared,
+  endpoint,
+  field,
+  type HeaderRules,
+  headerRules,
+  keyFields,
+  labelOf,
+  later,
+  patternsOf,
+  prefixOf,
+  proxyOf,
+  userAgent,
+} from '../entry.ts';
+import { type Vendor, vendors } from './presets.ts';
+
+/** Services that speak OpenAI's Chat Completions: any of them by its base URL, and thirteen by a key of their own. */
+
+const tokenFile = field.text(
+  'File that holds the key when api-key is empty: JSON with access_token or api_key, else the key itself. ~ is the home folder.',
+);
+
+const keyEntry = Type.Object(
+  { ...keyFields, 'token-file': tokenFile },
+  { description: 'One key of the service.' },
+);
+
+const compatibleEntry = Type.Object(
+  {
+    name: Type.String({
+      minLength: 1,
+      description: 'What the service is called in logs, metrics and model lists.',
+    }),
+    disabled: field.flag('Leaves the service out.'),
+    'base-url': Type.String({
+      minLength: 1,
+      description: 'Its address, such as https://api.example.com/v1.',
+    }),
+    'api-key-entries': Type.Optional(
+      Type.Array(keyEntry, { description: 'Its keys, used in rotation; none: requests carry no key.' }),
+    ),
+    ...commonFields,
+    'models-endpoint': field.text('Where the service lists its models.', later),
+    responses: field.flag('The service offers the Responses API as well.', later),
+    'support-prompt-cache-key': field.flag('The service accepts prompt_cache_key.', later),
+  },
+  { description: 'One service that speaks Chat Completions.' },
+);
+
+const vendorEntry = Type.Object(
+  {
+    ...keyFields,
+    'token-file': tokenFile,
+    'base-url': field.text("Its address; the vendor's own when empty."),
+    disabled: field.flag('Leaves the entry out.'),
+    ...commonFields,
+    'rate-limit': Type.Optional(
+      Type.Object({}, { additionalProperties: true, description: 'Own limits for this key.', ...later }),
+    ),
+  },
+  { description: 'One key of the service.' },
+);
+
+const compatibleEntries = Type.Array(compatibleEntry, {
+  description: 'Services that speak Chat Completions, by base URL.',
+});
+const vendorEntries = (name: string, { baseUrl, keyVariables, docs }: Vendor) =>
+  Type.Array(vendorEntry, {
+    description: `Keys of ${name} (${baseUrl}); an entry without one uses ${keyVariables[0]}. See ${docs}.`,
+  });
+
+type Settings = typeof compatibleEntries | ReturnType<typeof vendorEntries>;
+type Entry = Static<typeof compatibleEntry> | Static<typeof vendorEntry>;
+type KeyEntry = Static<typeof keyEntry>;
+
+export default channel<Settings>({
+  id: 'openai-compatibility',
+  settings: {
+    'openai-compatibility': compatibleEntries,
+    ...Object.fromEntries(
+      Object.entries(vendors).map(([name, vendor]) => [name, vendorEntries(name, vendor)]),
+    ),
+  },
+  open(key, slice, tools) {
+    const entries: readonly Entry[] = slice;
+    return entries.flatMap((entry, index) =>
+      entry.disabled ? [] : [open(key, entry, `[${index}]`, vendors[key], tools)],
+    );
+  },
+  ambient(configured, tools) {
+    return Object.entries(vendors).flatMap(([name, vendor]) =>
+      vendor.ambient && !configured.has(name) && environmentKey(vendor, tools) !== undefined
+        ? [open(name, {}, '', vendor, tools)]
+        : [],
+    );
+  },
+});
+
+/** What a connection knows of its service. */
+interface Service {
+  readonly base: Base;
+  readonly headers: HeaderRules;
+}
+
+function open(key: string, entry: Entry, path: string, vendor: Vendor | undefined, tools: Tools): Connection {
+  const provider = 'name' in entry ? entry.name.trim() : key;
+  const base = baseOf(
+    entry['base-url']?.trim() || vendor?.baseUrl || '',
+    '/chat/completions',
+    `${path}.base-url`,
+    tools,
+  );
+  const service: Service = { base, headers: headerRules(entry.headers, `${path}.headers`, tools) };
+  const accounts = accountsOf(provider, base, entry, path, vendor, tools);
+  const models = modelsOf(entry, path, vendor, tools);
+  const prefix = prefixOf(entry.prefix, `${path}.prefix`, tools);
+  return {
+    id: `${key}:${accountId(provider, base.url, prefix ?? '', ...accounts.map((account) => account.id))}`,
+    provider,
+    accounts,
+    models: {
+      declared: models,
+      excluded: patternsOf(entry['excluded-models']),
+      ...(prefix === undefined ? {} : { prefix }),
+    },
+    ...(vendor?.dialect === undefined ? {} : { dialect: vendor.dialect }),
+    speaks: () => openaiChat,
+    prepare: (call) => prepare(service, call),
+    can: (operation) => operation !== 'count-tokens',
+  };
+}
+
+function modelsOf(
+  entry: Entry,
+  path: string,
+  vendor: Vendor | undefined,
+  tools: Tools,
+): readonly DeclaredModel[] {
+  const named = declared(entry.models);
+  if (named.length > 0) return named;
+  if (!vendor?.models) tools.warn(`${path}.models`, 'lists no models, so nothing is served from here');
+  return (vendor?.models ?? []).map((name) => ({ name }));
+}
+
+// ------------------------------------------------------------------------------------------------------------- keys
+
+function accountsOf(
+  provider: string,
+  base: Base,
+  entry: Entry,
+  path: string,
+  vendor: Vendor | undefined,
+  tools: Tools,
+): readonly Account[] {
+  const listed = 'api-key-entries' in entry ? (entry['api-key-entries'] ?? []) : [];
+  const own: readonly [KeyEntry, string][] = vendor
+    ? [[entry as KeyEntry, path]]
+    : listed.map((key, index) => [key, `${path}.api-key-entries[${index}]`]);
+  const keys: readonly [KeyEntry, string][] = own.length > 0 ? own : [[{}, path]];
+  const accounts = new Map<string, Account>();
+  for (const [setting, where] of keys) {
+    const key = keyOf(setting, where, vendor, tools);
+    const proxy = proxyOf(setting['proxy-url'], `${where}.proxy-url`, tools);
+    const account: Account = {
+      id: accountId('openai-compatibility', base.url, key ?? ''),
+      provider,
+      label: labelOf(provider, key),
+      secret: key === undefined ? { kind: 'none' } : { kind: 'api-key', key },
+      priority: entry.priority ?? 0,
+      weight: setting.weight ?? 1,
+      proxy,
+    };
+    if (accounts.has(account.id))
+      tools.warn(`${where}.api-key`, 'is the key of an entry above; it is used once');
+    else accounts.set(account.id, account);
+  }
+  return [...accounts.values()];
+}
+
+function keyOf(entry: KeyEntry, path: string, vendor: Vendor | undefined, tools: Tools): string | undefined {
+  const key = entry['api-key']?.trim();
+  if (key) return key;
+  const file = entry['token-file']?.trim();
+  if (file) return keyInFile(file, `${path}.token-file`, tools);
+  if (!vendor) return undefined;
+  const found = environmentKey(vendor, tools);
+  if (found === undefined)
+    tools.warn(`${path}.api-key`, `is empty, and so is ${vendor.keyVariables[0]}; requests carry no key`);
+  return found;
+}
+
+function environmentKey(vendor: Vendor, tools: Tools): string | undefined {
+  const values = vendor.keyVariables.map((name) => tools.environment[name]?.trim());
+  return values.find((value) => value);
+}
+
+function keyInFile(file: string, path: string, tools: Tools): string {
+  const home = tools.environment.HOME ?? tools.environment.USERPROFILE ?? '~';
+  let text: string;
+  try {
+    text = tools.readFile(file.replace(/^~(?=[/\\]|$)/, () => home)).trim();
+  } catch {
+    return tools.refuse(path, 'a file that can be read');
+  }
+  const json = tryParseObject(text);
+  const key = json ? (readString(json.access_token) ?? readString(json.api_key)) : text;
+  return (
+    key?.trim() ||
+    tools.refuse(path, 'a file with a key: JSON with access_token or api_key, or the key itself')
+  );
+}
+
+// --------------------------------------------------------------------------------------------------------- requests
+
+function prepare({ base, headers: rules }: Service, call: Call): Outgoing {
+  const { account, operation, stream } = call;
+  const headers = new Headers(call.headers);
+  headers.set('content-type', contentType(call));
+  headers.set('accept', stream ? 'text/event-stream' : 'application/json');
+  if (stream) headers.set('accept-encoding', 'identity');
+  headers.set('user-agent', userAgent);
+  if (account.secret.kind === 'api-key') headers.set('authorization', `Bearer ${account.secret.key}`);
+  rules.apply(headers, call.clientHeaders);
+  const path = operation === 'chat' ? '/chat/completions' : operation.replace(/^\/v1(?=\/)/, '');
+  return {
+    method: 'POST',
+    url: endpoint(base, path, call.query),
+    headers,
+    body: call.body,
+    proxy: account.proxy,
+  };
+}
+
+/** Raw endpoints may carry a form with files, which only its own content type describes. */
+const contentType = ({ operation, clientHeaders }: Call): string =>
+  (operation === 'chat' ? null : clientHeaders.get('content-type')) ?? 'application/json';

@@ -1,0 +1,50 @@
+import { type CheckReport, checkFile, explain, reference } from '../config/check.ts';
+import { discoverConfig } from '../config/discover.ts';
+import { printFault, printNotice } from '../config/fault.ts';
+import { hereabouts } from '../config/places.ts';
+import { protocols } from '../protocols/index.ts';
+import type { Options } from './arguments.ts';
+
+/** Checks the config file, or prints the reference of its keys, or what each protocol cannot say. @returns the exit code. */
+export async function check(options: Options): Promise<number> {
+  if (options.explain) return print(options.json ? JSON.stringify(reference(), null, 2) : explain());
+  if (options.losses) return print(options.json ? JSON.stringify(losses(), null, 2) : lossesText());
+  const here = hereabouts();
+  const { found, looked } = discoverConfig(here, options.config);
+  if (!found) {
+    print(
+      `There is no config file. Looked at:\n${looked.map(({ path }) => `  ${path}`).join('\n')}\nThe first \`cliproxyapi++ serve\` writes one.`,
+    );
+    return 78;
+  }
+  const report = await checkFile(found.path, { environment: here.environment });
+  print(options.json ? JSON.stringify(report, null, 2) : readable(report));
+  return report.faults.length > 0 ? 78 : 0;
+}
+
+function print(text: string): number {
+  process.stdout.write(`${text}\n`);
+  return 0;
+}
+
+function readable({ path, faults, notices, summary }: CheckReport): string {
+  const told = [...faults.map(printFault), ...notices.map((notice) => `warning: ${printNotice(notice)}`)];
+  if (!summary) return [...told, `${path} cannot be used.`].join('\n\n');
+  const providers = summary.providers.map(({ name, credentials }) => `${name} (${credentials})`).join(', ');
+  return [
+    ...told,
+    `${path} is good.`,
+    `  listen      ${summary.listen}`,
+    `  clients     ${summary.clientKeys} keys`,
+    `  management  ${summary.management}`,
+    `  providers   ${providers === '' ? 'none' : providers}`,
+    `  models      ${summary.models}`,
+  ].join('\n');
+}
+
+const losses = () => Object.fromEntries(protocols.map(({ id, losses }) => [id, losses]));
+
+const lossesText = () =>
+  protocols
+    .map(({ id, losses }) => [id, ...losses.map(({ what, why }) => `  ${what}: ${why}`)].join('\n'))
+    .join('\n\n');

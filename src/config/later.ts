@@ -1,0 +1,290 @@
+import { Type } from '@sinclair/typebox';
+import { count, duration, flag, group, later, list, maybe, neverDisguised, table, text } from './keys.ts';
+
+/**
+ * Keys of the reference programs whose capability this version does not have yet. They are typed, so that a config
+ * which uses them is read and checked, and told of once at start. A channel that is built takes its key over.
+ */
+
+const noChannel = { withoutEffect: 'the channel it configures is not part of this version yet' };
+
+const words = (description: string) => list(Type.String(), description);
+
+const thinking = group('How thinking is steered where the catalogue does not know the model.', {
+  min: maybe(Type.Integer({ description: 'Smallest budget in tokens.' })),
+  max: maybe(Type.Integer({ description: 'Largest budget in tokens.' })),
+  'zero-allowed': maybe(Type.Boolean({ description: 'Thinking can be switched off.' })),
+  'dynamic-allowed': maybe(Type.Boolean({ description: 'The model can choose its own budget.' })),
+  levels: maybe(Type.Array(Type.String(), { description: 'Effort levels, such as low, medium, high.' })),
+});
+
+const model = group('One model.', {
+  name: Type.String({ minLength: 1, description: "The upstream's own name." }),
+  alias: text('', "The name clients use; the upstream's when empty."),
+  'display-name': text('', 'The name shown in model lists.'),
+  'force-mapping': flag(false, "Answers name the alias instead of the upstream's model."),
+  'max-context-length': count(0, 'Context window in tokens; 0: unknown.'),
+  'is-compat': flag(false, 'The model speaks the compatible dialect only.'),
+  thinking: maybe(thinking),
+});
+
+/** The fields of a credential entry that every key-based channel shares. */
+const credential = {
+  'api-key': Type.String({ description: 'The key of the provider.' }),
+  priority: Type.Integer({ default: 0, description: 'Higher is used first.' }),
+  weight: count(1, 'Share under weighted-round-robin; 0 takes no part in it.', { maximum: 1_000_000 }),
+  prefix: text('', 'Models are also offered as <prefix>/<model>.'),
+  'base-url': text('', "Address of the API; the vendor's own when empty."),
+  'proxy-url': text(
+    '',
+    'Proxy of this credential: http, https, socks5, socks5h or direct; empty: the global one.',
+  ),
+  models: list(model, 'Models to offer; they replace the catalogue.'),
+  headers: table(Type.String(), 'Headers set on every request; $Name copies that header of the client.'),
+  'excluded-models': words('Patterns of upstream models never offered; * stands for anything.'),
+  'disable-cooling': maybe(Type.Boolean({ description: 'This credential never rests after a failure.' })),
+  'request-retry': maybe(Type.Integer({ description: 'Extra rounds for this credential.' })),
+  'request-scoped-errors': list(
+    Type.Unknown(),
+    'Rules that turn upstream errors into errors of the request.',
+  ),
+};
+
+const gemini = group('One key.', credential);
+
+const codex = group('One key.', {
+  ...credential,
+  websockets: flag(false, 'Talks to the upstream over a WebSocket.'),
+  'alpha-search': flag(false, 'Offers the alpha search tool.'),
+});
+
+const aliases = list(
+  group('One alias.', {
+    name: Type.String({ minLength: 1, description: "The catalogue's id." }),
+    alias: Type.String({ minLength: 1, description: 'The name clients use.' }),
+    'display-name': text('', 'The name shown in model lists.'),
+    fork: flag(false, 'List the original as well.'),
+    'force-mapping': flag(false, 'Answers name the alias.'),
+  }),
+  'Aliases of one channel.',
+);
+
+const payloadModels = list(
+  group('Which requests a rule is for; all that is given must match.', {
+    name: Type.String({ minLength: 1, description: 'Pattern over the model; * stands for anything.' }),
+    protocol: text('', "The upstream's format: openai, openai-response, claude, gemini, codex, antigravity."),
+    'from-protocol': text('', "The client's format."),
+    headers: table(Type.String(), 'Patterns over headers of the client.'),
+    match: list(Type.Unknown(), 'Pairs of path and value that must be equal.'),
+    'not-match': list(Type.Unknown(), 'Pairs of path and value that must differ.'),
+    exist: words('Paths that must exist.'),
+    'not-exist': words('Paths that must not exist.'),
+  }),
+  'The requests a rule is for.',
+);
+
+const setting = list(
+  group('One rule.', { models: payloadModels, params: table(Type.Unknown(), 'Path to value.') }),
+  'Rules in order.',
+);
+
+const ampCode = group(
+  'The Amp client.',
+  {
+    'upstream-url': text('', 'Address of the Amp service.'),
+    'upstream-api-key': text('', 'Key of the Amp service.'),
+    'upstream-api-keys': list(
+      group('One key.', {
+        'upstream-api-key': Type.String({ description: 'Key of the Amp service.' }),
+        'api-keys': words('The client keys it is used for.'),
+      }),
+      'Keys of the Amp service by client key.',
+    ),
+    'restrict-management-to-localhost': flag(true, 'Only this machine may use the management routes.'),
+    'model-mappings': list(
+      group('One mapping.', {
+        from: Type.String({ description: 'The model Amp asks for.' }),
+        to: Type.String({ description: 'The model that answers.' }),
+        params: table(Type.Unknown(), 'Parameters to set.'),
+        regex: flag(false, '`from` is a regular expression.'),
+      }),
+      'Models that answer for others.',
+    ),
+    'force-model-mappings': flag(false, 'Mappings win over models that exist.'),
+  },
+  noChannel,
+);
+
+/** The slices of channels that are not built yet. */
+export const laterChannels = {
+  'gemini-api-key': maybe(Type.Array(gemini, { description: 'Keys of the Gemini API.', ...noChannel })),
+  'codex-api-key': maybe(
+    Type.Array(codex, { description: 'Keys of the OpenAI Responses API.', ...noChannel }),
+  ),
+  'vertex-api-key': maybe(Type.Array(gemini, { description: 'Keys of Vertex AI.', ...noChannel })),
+  'xai-api-key': maybe(Type.Array(codex, { description: 'Keys of xAI.', ...noChannel })),
+  'interactions-api-key': maybe(
+    Type.Array(gemini, { description: 'Keys of the Gemini Interactions API.', ...noChannel }),
+  ),
+  kiro: maybe(
+    Type.Array(
+      group('One account.', {
+        'token-file': text('', 'File with the tokens.'),
+        'access-token': text('', 'Access token.'),
+        'refresh-token': text('', 'Refresh token.'),
+        'profile-arn': text('', 'ARN of the profile.'),
+        region: text('', 'AWS region.'),
+        'proxy-url': text('', 'Proxy of this account.'),
+        'agent-task-type': text('', 'Task type sent along.'),
+        'preferred-endpoint': text('', 'Endpoint tried first.'),
+      }),
+      { description: 'Kiro accounts.', ...noChannel },
+    ),
+  ),
+  'kiro-preferred-endpoint': text('', 'Endpoint that Kiro accounts try first.', noChannel),
+  'kiro-fingerprint': maybe(
+    group('Device description for Kiro.', {}, { additionalProperties: true, ...neverDisguised }),
+  ),
+  cursor: maybe(
+    Type.Array(
+      group('One account.', {
+        'token-file': text('', 'File with the token.'),
+        'cursor-api-url': text('', 'Address of a local Cursor API server.'),
+        'auth-token': text('', 'Token of the account.'),
+        'proxy-url': text('', 'Proxy of this account.'),
+      }),
+      { description: 'Cursor accounts.', ...noChannel },
+    ),
+  ),
+  ampcode: maybe(ampCode),
+  'amp-code': maybe(ampCode),
+  'oauth-excluded-models': table(words('Patterns.'), 'Models never offered, by provider of a login.', later),
+  'oauth-model-alias': table(aliases, 'Aliases, by channel of a login.', later),
+  'oauth-upstream': table(Type.String(), 'Base URL, by channel of a login.', later),
+  'oauth-request-scoped-errors': table(
+    Type.Unknown(),
+    'Upstream errors that count as errors of the request, by provider.',
+    later,
+  ),
+};
+
+/** Behaviour of the reference programs that is not built yet, or never will be; the reason says which. */
+export const laterKeys = {
+  pprof: maybe(
+    group(
+      'Go profiler.',
+      { enable: flag(false, 'Switches it on.'), addr: text('127.0.0.1:8316', 'Where it listens.') },
+      { withoutEffect: 'the profiler belongs to the Go runtime' },
+    ),
+  ),
+  'commercial-mode': flag(false, 'Never captures whole requests.', later),
+  'error-logs-max-files': Type.Integer({
+    default: 10,
+    description: 'Error logs to keep; 0 keeps all.',
+    ...later,
+  }),
+  'request-log': flag(false, 'Writes every request and answer in full to a file.', later),
+  'usage-statistics-enabled': flag(false, 'Counts requests and tokens.', {
+    withoutEffect: 'metrics are always counted',
+  }),
+  'redis-usage-queue-retention-seconds': count(60, 'How long the usage queue keeps its items.', {
+    withoutEffect: 'the port speaks HTTP only',
+  }),
+  'disable-claude-cloak-mode': flag(false, 'Never disguises requests.', neverDisguised),
+  'save-cooldown-status': flag(false, 'Cooldowns survive a restart.', later),
+  'auth-auto-refresh-workers': count(0, 'How many logins are renewed at a time.', later),
+  'quota-exceeded': maybe(
+    group('What to do when a quota is used up.', {
+      'switch-project': flag(true, 'Tries another project.', {
+        withoutEffect: 'no version of the reference acts on it',
+      }),
+      'switch-preview-model': flag(true, 'Tries a preview model.', {
+        withoutEffect: 'no version of the reference acts on it',
+      }),
+      'antigravity-credits': flag(false, 'Falls back to credits.', later),
+    }),
+  ),
+  'ws-auth': flag(true, 'A client key is needed on /v1/ws.', later),
+  'antigravity-signature-cache-enabled': flag(true, 'Remembers thinking signatures.', {
+    withoutEffect: 'a signature always travels with its issuer',
+  }),
+  'antigravity-signature-bypass-strict': flag(false, 'Checks remembered signatures strictly.', {
+    withoutEffect: 'a signature always travels with its issuer',
+  }),
+  'responses-websocket-enabled': flag(true, 'Offers the Responses API over a WebSocket.', later),
+  'responses-compact-enabled': flag(true, 'Offers /v1/responses/compact.', later),
+  'disable-image-generation': Type.Union(
+    [Type.Boolean(), Type.Literal('chat'), Type.Literal('passthrough')],
+    {
+      default: false,
+      description: 'Removes the image tool: everywhere, in chats only, or never adds it.',
+      ...later,
+    },
+  ),
+  'gpt-image-2-base-model': text('', 'The main model behind the image tool.', later),
+  'video-result-auth-cache-ttl': duration('3h', 'How long a video stays with its credential.', later),
+  'passthrough-headers': flag(false, "Lets the upstream's answer headers through to the client.", later),
+  'nonstream-keepalive-interval': count(
+    0,
+    'Seconds between blank lines while a whole answer is awaited.',
+    later,
+  ),
+  payload: maybe(
+    group(
+      'Rules that edit request bodies on their way out.',
+      {
+        default: setting,
+        'default-raw': setting,
+        override: setting,
+        'override-raw': setting,
+        filter: list(
+          group('One rule.', { models: payloadModels, params: words('Paths to delete.') }),
+          'Rules in order.',
+        ),
+      },
+      later,
+    ),
+  ),
+  'claude-header-defaults': maybe(
+    group('Headers of another client.', {}, { additionalProperties: true, ...neverDisguised }),
+  ),
+  'codex-header-defaults': maybe(
+    group('Headers of another client.', {}, { additionalProperties: true, ...neverDisguised }),
+  ),
+  codex: maybe(
+    group('The Codex channel.', {
+      'identity-confuse': flag(false, 'Disguises the account.', neverDisguised),
+      'disable-codex-cloaking': flag(false, 'Never disguises requests.', neverDisguised),
+      'stream-bootstrap-buffering': flag(false, 'Holds opening events back.', {
+        withoutEffect: 'streaming.hold-seconds does this for every channel',
+      }),
+      'optimize-multi-agent-v2': flag(false, 'Shortens multi-agent requests.', later),
+      'live-media-relay': maybe(group('Relay of live media.', {}, { additionalProperties: true, ...later })),
+    }),
+  ),
+  xai: maybe(group('The xAI channel.', { 'inject-x-search': flag(false, 'Adds the X search tool.', later) })),
+  antigravity: maybe(
+    group('The Antigravity channel.', {
+      'sensitive-words': list(Type.String(), 'Words to obscure.', neverDisguised),
+    }),
+  ),
+  'claude-code': maybe(
+    group('Claude Code as a client.', {
+      'disable-cloaking-model-list': list(Type.String(), 'Models never disguised.', neverDisguised),
+    }),
+  ),
+  'credential-concurrency': maybe(
+    group('Parallel requests per credential in a cluster.', {}, { additionalProperties: true, ...later }),
+  ),
+  'credential-in-flight': maybe(
+    group('Requests in flight per credential in a cluster.', {}, { additionalProperties: true, ...later }),
+  ),
+  plugins: maybe(
+    group(
+      'Native plugins.',
+      {},
+      { additionalProperties: true, withoutEffect: 'this program loads no foreign code' },
+    ),
+  ),
+  'incognito-browser': flag(false, 'Logins open a private window.', later),
+};

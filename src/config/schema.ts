@@ -1,0 +1,193 @@
+import { type Static, type TObject, type TSchema, Type } from '@sinclair/typebox';
+import { channels as everyChannel } from '../channels/index.ts';
+import type { Channel } from '../channels/channel.ts';
+import { choice, count, duration, flag, group, later, list, restart, text, type KeyOptions } from './keys.ts';
+import { laterChannels, laterKeys } from './later.ts';
+
+/**
+ * The keys of config.yaml that belong to no channel. The descriptions are the reference manual: `check --explain`
+ * prints them. Names are those of the reference programs, whose files are read as they are.
+ */
+const gatewayKeys = {
+  host: text(
+    '',
+    'Address to listen on. Empty: every interface when api-keys holds a key, else this machine only.',
+    restart,
+  ),
+  port: count(8317, 'Port to listen on; 0 lets the system choose a free one.', {
+    maximum: 65_535,
+    ...restart,
+  }),
+  tls: group('HTTPS instead of HTTP.', {
+    enable: flag(false, 'Switches HTTPS on.', restart),
+    cert: text('', 'PEM file with the certificate chain.', restart),
+    key: text('', 'PEM file with the private key.', restart),
+  }),
+  'api-keys': list(
+    Type.String(),
+    'Keys that clients present. Empty: no key is needed, and only this machine is served.',
+  ),
+  'auth-dir': text('', 'Folder of the login files. Empty: chosen among the writable places.', restart),
+  'logs-dir': text('', 'Folder of the log files. Empty: chosen among the writable places.', restart),
+  'state-dir': text(
+    '',
+    'Folder of what must outlive a restart. Empty: chosen among the writable places.',
+    restart,
+  ),
+  'remote-management': group('The management API under /v0/management.', {
+    'secret-key': text(
+      '',
+      'The management key, plain or as a bcrypt hash. Empty: the management API is off. Never written back.',
+    ),
+    'allow-remote': flag(false, 'Lets machines other than this one use the management API.'),
+    'disable-control-panel': flag(false, 'Hides the management page.', later),
+    'disable-auto-update-panel': flag(false, 'Keeps the management page as it is.', {
+      withoutEffect: 'the page is part of the program',
+    }),
+    'panel-github-repository': text('', 'Where the management page comes from.', {
+      withoutEffect: 'the page is part of the program',
+    }),
+  }),
+  debug: flag(false, 'Writes debug lines to the log.'),
+  'logging-to-file': flag(false, 'Writes the log to files as well.'),
+  'logs-max-total-size-mb': count(512, 'Megabytes that all log files may take together; 0: no limit.'),
+  'proxy-url': text(
+    '',
+    'Proxy for every upstream: http, https, socks5 or socks5h, or direct for none. Empty: HTTP(S)_PROXY.',
+  ),
+  cors: group('Web pages that may call the gateway from a browser.', {
+    'allow-origins': list(
+      Type.String(),
+      'Origins such as https://app.example.com; "*" allows every page. The management API allows none.',
+    ),
+  }),
+  limits: group('What a request may weigh.', {
+    'body-mb': count(64, 'Mebibytes of a request body as sent.', { minimum: 1, maximum: 4096 }),
+    'decoded-body-mb': count(64, 'Mebibytes of a request body once decompressed.', {
+      minimum: 1,
+      maximum: 4096,
+    }),
+  }),
+  timeouts: group(
+    'How long an upstream may take, by phase; 0: no limit. Running out counts as a failure of that upstream.',
+    {
+      'connect-seconds': seconds(10, 'Seconds to connect.'),
+      'first-byte-seconds': seconds(
+        600,
+        'Seconds from the request to the first byte of the answer. Whole answers arrive at once, after all thinking.',
+      ),
+      'gap-seconds': seconds(300, 'Seconds of silence between two bytes of an answer.'),
+    },
+  ),
+  streaming: group('Streamed answers.', {
+    'heartbeat-seconds': count(15, 'Seconds of silence before the client gets a heartbeat; 0: none.', {
+      maximum: 3600,
+    }),
+    'keepalive-seconds': count(0, 'The older name of heartbeat-seconds; wins when it is above 0.', {
+      maximum: 3600,
+    }),
+    'hold-seconds': count(
+      10,
+      "Seconds to hold a stream's opening events back for its first content, so that a failure before it can still go to the next credential; 0: not at all.",
+      { maximum: 600 },
+    ),
+    'bootstrap-retries': count(0, 'Retries before the first byte.', {
+      withoutEffect: 'every failure before the first content goes to the next credential',
+    }),
+  }),
+  routing: group('How a request chooses among credentials.', {
+    strategy: choice(
+      ['round-robin', 'fill-first', 'weighted-round-robin'],
+      'round-robin',
+      'round-robin takes turns; fill-first stays with the first until it rests.',
+    ),
+    'session-affinity': flag(false, 'Keeps a conversation on one credential.', later),
+    'session-affinity-ttl': duration('1h', 'How long a conversation stays there.', later),
+  }),
+  'force-model-prefix': flag(false, 'Models of an entry with a prefix are offered under the prefix only.'),
+  'request-retry': count(0, 'Extra rounds over all credentials.', later),
+  'max-retry-credentials': count(0, 'Credentials tried for one request at most; 0: all.'),
+  'max-retry-interval': count(0, 'Seconds to wait for a resting credential between rounds.', later),
+  'disable-cooling': flag(false, 'No credential ever rests after a failure.'),
+  'transient-error-cooldown-seconds': Type.Integer({
+    default: 0,
+    description: 'Rest after a failed connection or a 5xx, in seconds; 0: the default of 60, below 0: none.',
+  }),
+};
+
+function seconds(fallback: number, description: string) {
+  return Type.Number({ default: fallback, minimum: 0, maximum: 86_400, description });
+}
+
+const ownSchema = Type.Object({ ...gatewayKeys, ...laterChannels, ...laterKeys });
+
+type DeepReadonly<T> = T extends (infer Item)[]
+  ? readonly DeepReadonly<Item>[]
+  : T extends object
+    ? { readonly [K in keyof T]: DeepReadonly<T[K]> }
+    : T;
+
+/**
+ * A checked config: the keys as in the file, every default filled in. The slices of channels are in it as well, under
+ * the keys that each channel names; only the channel knows their types.
+ */
+export type Config = DeepReadonly<Static<typeof ownSchema>>;
+
+/** The whole document: the gateway's own keys and every channel's. A channel takes over a key listed for later. */
+export function documentSchema(channels: readonly Channel[] = everyChannel): TObject {
+  const slices: Record<string, TSchema> = {};
+  for (const { settings } of channels) {
+    for (const [key, slice] of Object.entries(settings)) {
+      slices[key] = slice.default === undefined ? Type.Optional(slice) : slice;
+    }
+  }
+  return Type.Object({ ...gatewayKeys, ...laterChannels, ...laterKeys, ...slices });
+}
+
+/** A key of the document with what its schema says: one row of the reference. */
+export interface KeyRow {
+  /** Such as `routing.strategy`, `openai-compatibility[].base-url`, `headers.*`. */
+  readonly path: string;
+  readonly schema: TSchema & KeyOptions;
+}
+
+/** Every key of a schema, parents before children. */
+export function* rowsOf(schema: TSchema, path = ''): Generator<KeyRow> {
+  const { items, properties, patternProperties, anyOf } = schema as Shape;
+  for (const [key, child] of Object.entries(properties ?? {})) {
+    const own = path === '' ? key : `${path}.${key}`;
+    yield { path: own, schema: child };
+    yield* rowsOf(child, own);
+  }
+  for (const member of anyOf ?? []) yield* rowsOf(member, path);
+  if (items) yield* rowsOf(items, `${path}[]`);
+  for (const child of Object.values(patternProperties ?? {})) yield* rowsOf(child, `${path}.*`);
+}
+
+/** The parts of a JSON Schema that this folder walks. */
+export interface Shape {
+  readonly type?: string;
+  readonly const?: unknown;
+  readonly anyOf?: readonly TSchema[];
+  readonly allOf?: readonly TSchema[];
+  readonly items?: TSchema;
+  readonly properties?: Readonly<Record<string, TSchema>>;
+  readonly patternProperties?: Readonly<Record<string, TSchema>>;
+  readonly additionalProperties?: boolean | TSchema;
+  readonly required?: readonly string[];
+}
+
+/** Keys that are accepted without effect, each with the reason. Children of such a key are not listed again. */
+export function keysWithoutEffect(schema: TSchema = documentSchema()): { path: string; reason: string }[] {
+  const found: { path: string; reason: string }[] = [];
+  for (const { path, schema: row } of rowsOf(schema)) {
+    if (row.withoutEffect === undefined || found.some((parent) => path.startsWith(`${parent.path}.`)))
+      continue;
+    found.push({ path, reason: row.withoutEffect });
+  }
+  return found;
+}
+
+/** Keys that take effect at the next start only. */
+export const keysForRestart = (schema: TSchema = documentSchema()): string[] =>
+  [...rowsOf(schema)].filter(({ schema: row }) => row.restart === true).map(({ path }) => path);

@@ -1,0 +1,78 @@
+import { type ChatEvent, fold, type Reply, unfold } from '../../core/event.ts';
+import { type Json, readArray, readObject, readObjects } from '../../core/json.ts';
+import { run } from '../../core/machine.ts';
+import type { Echo } from '../protocol.ts';
+import { decodeEvents } from './decode-stream.ts';
+import { encodeEvents } from './encode-stream.ts';
+import { badData } from './errors.ts';
+import { inputOf } from './wire.ts';
+
+/**
+ * A whole answer of an upstream. It is read as the stream it could have been, so both say the same.
+ * @throws GatewayError what an error body says, or `bad-upstream-data` for what is no message.
+ */
+export function decodeReply(body: Json): Reply {
+  if (body.type !== 'error' && !body.error && !readArray(body.content)) throw badData('it has no content');
+  const events: ChatEvent[] = run(decodeEvents(), spelled(body));
+  return fold(events);
+}
+
+function* spelled(body: Json): Iterable<Json> {
+  if (body.type === 'error' || body.error) return yield { ...body, type: 'error' };
+  yield { type: 'message_start', message: body };
+  for (const [index, block] of readObjects(body.content).entries()) {
+    yield { type: 'content_block_start', index, content_block: block };
+    yield { type: 'content_block_stop', index };
+  }
+  yield { type: 'message_delta', delta: body };
+  yield { type: 'message_stop' };
+}
+
+/** A whole answer for a client: what its own SDK would make of our stream. */
+export function encodeReply(reply: Reply, echo: Echo): Json {
+  const content: Record<string, unknown>[] = [];
+  let message: Json = {};
+  let args = '';
+  for (const event of run(encodeEvents(echo), unfold(reply))) {
+    const block = content.at(-1);
+    switch (event.type) {
+      case 'message_start':
+        message = readObject(event.message)!;
+        break;
+      case 'content_block_start':
+        content.push({ ...readObject(event.content_block) });
+        args = '';
+        break;
+      case 'content_block_delta':
+        args += grow(block!, readObject(event.delta)!);
+        break;
+      case 'content_block_stop':
+        if (block!.input) block!.input = inputOf(args);
+        break;
+      case 'message_delta':
+        message = { ...message, ...readObject(event.delta), usage: event.usage };
+    }
+  }
+  return { ...message, content };
+}
+
+/** Adds a delta to its block; a piece of a call's input is given back instead, because only the whole can be read. */
+function grow(block: Record<string, unknown>, delta: Json): string {
+  switch (delta.type) {
+    case 'text_delta':
+      block.text = `${block.text}${delta.text}`;
+      break;
+    case 'thinking_delta':
+      block.thinking = `${block.thinking}${delta.thinking}`;
+      break;
+    case 'signature_delta':
+      block.signature = delta.signature;
+      break;
+    case 'citations_delta':
+      block.citations = [...(readArray(block.citations) ?? []), delta.citation];
+      break;
+    case 'input_json_delta':
+      return String(delta.partial_json);
+  }
+  return '';
+}

@@ -1,0 +1,358 @@
+import type { GatewayError } from '../../core/error.ts';
+import { type ChatEvent, type FinishReason, noUsage, type Usage } from '../../core/event.ts';
+import {
+  compact,
+  type Json,
+  readArray,
+  readNumber,
+  readObject,
+  readObjects,
+  readString,
+} from '../../core/json.ts';
+import type { Citation, MediaPart, Seal } from '../../core/request.ts';
+import { Blocks } from '../blocks.ts';
+import { decodeSeal } from '../seals.ts';
+import {
+  argumentsOf,
+  audioOf,
+  brokenOff,
+  citationOf,
+  errorOf,
+  failures,
+  mediaOf,
+  tokensOf,
+} from './decode-pieces.ts';
+import { decodeDetails, decodeThoughts, spokenThought, thoughtText, type Thought } from './reasoning.ts';
+import { decodeFinish, decodeUsage } from './usage.ts';
+
+/** What is known of one choice while it is being said. */
+interface Choice {
+  /** Why it ended, in the upstream's word; undefined while it goes on. */
+  reported: string | undefined;
+  /** The stop sequence that ended it (vLLM and SGLang say it). */
+  stop: string | undefined;
+  /** The kind of the block that speaks, as far as this file opened it. */
+  speaking: 'text' | 'reasoning' | 'refusal' | undefined;
+  /** Reasoning came as plain text, so the text of `reasoning_details` only repeats it. */
+  plainThoughts: boolean;
+  /** A tool call has really been said. */
+  called: boolean;
+  readonly calls: Call[];
+  /** Citations that came while no text spoke. */
+  readonly citations: Citation[];
+}
+
+interface Call {
+  readonly key: string;
+  readonly index: number | undefined;
+  id: string | undefined;
+}
+
+/**
+ * Reads parsed chunks, or one whole completion, which is a chunk with a `message` for a `delta`. It keeps the event
+ * grammar and knows nothing of frames; who feeds it decides when the stream is over.
+ */
+export class Chunks {
+  /** A terminal event has been said. */
+  over = false;
+  /** There was content. */
+  spoken = false;
+  private started = false;
+  private id = '';
+  private model = '';
+  private usage: Usage = noUsage;
+  private sources: readonly string[] = [];
+  private readonly blocks = new Blocks();
+  private readonly choices: Choice[] = [];
+
+  /** Every choice heard of has said why it ended. */
+  get finished(): boolean {
+    return this.choices.length > 0 && this.choices.every((choice) => choice?.reported !== undefined);
+  }
+
+  *push(chunk: Json): Iterable<ChatEvent> {
+    if (this.over) return;
+    this.readHead(chunk);
+    const choices = readObjects(chunk['choices']);
+    const error = errorOf(chunk) ?? choices.map(errorOf).find(Boolean);
+    // An error after the reason is about what comes after the answer (OpenRouter, capture 2615f8acbdc05489).
+    if (error) return yield* this.finished ? [] : this.fail(error);
+    if (choices.length > 0) yield* this.start();
+    for (const [position, choice] of choices.entries()) {
+      yield* this.onChoice(choiceIndex(choice, position), choice);
+      if (this.over) return;
+    }
+  }
+
+  /** The answer is complete. */
+  *finish(): Iterable<ChatEvent> {
+    if (this.over) return;
+    yield* this.start();
+    this.over = true;
+    for (const [index, choice] of this.choices.entries()) if (choice) yield* this.citeRest(index, choice);
+    yield* this.watch(this.blocks.close());
+    const [reason, ...others] = Array.from(this.choices, reasonOf);
+    const stop = this.choices[0]?.stop;
+    yield {
+      type: 'finish',
+      reason: reason ?? 'end',
+      ...(reason === 'stop' && stop !== undefined ? { stop } : {}),
+      usage: this.usage,
+      ...(others.length > 0 ? { others } : {}),
+    };
+  }
+
+  /** The answer breaks off. What was said of it stays said. */
+  *fail(error: GatewayError): Iterable<ChatEvent> {
+    if (this.over) return;
+    this.over = true;
+    if (this.started) yield* this.blocks.close();
+    yield { type: 'error', error };
+  }
+
+  private *start(): Iterable<ChatEvent> {
+    if (this.started) return;
+    this.started = true;
+    yield { type: 'start', id: this.id, model: this.model };
+  }
+
+  /** Ids and models may be missing at first: Azure's first chunk has none and only tells of its prompt filter. */
+  private readHead(chunk: Json): void {
+    this.id ||= readString(chunk['id']) ?? '';
+    this.model ||= readString(chunk['model']) ?? '';
+    // Groq and Moonshot have put usage elsewhere.
+    const own = readObjects(chunk['choices']).map((choice) => choice['usage']);
+    for (const usage of [readObject(chunk['x_groq'])?.['usage'], ...own, chunk['usage']])
+      this.usage = decodeUsage(usage) ?? this.usage;
+    // Perplexity lists its sources as bare URLs beside the choices, in every chunk.
+    const sources = (readArray(chunk['citations']) ?? []).filter((url) => typeof url === 'string');
+    if (sources.length > 0) this.sources = sources;
+  }
+
+  private choice(index: number): Choice {
+    return (this.choices[index] ??= {
+      reported: undefined,
+      stop: undefined,
+      speaking: undefined,
+      plainThoughts: false,
+      called: false,
+      calls: [],
+      citations: [],
+    });
+  }
+
+  private *onChoice(index: number, heard: Json): Iterable<ChatEvent> {
+    const choice = this.choice(index);
+    const delta = readObject(heard['delta']);
+    const message = delta ?? readObject(heard['message']);
+    // Some servers end a stream by saying the whole message once more.
+    const repeated = !delta && (choice.speaking !== undefined || choice.calls.length > 0);
+    if (message && !repeated) yield* this.watch(this.onMessage(index, choice, message, heard, !delta));
+    const reason = readString(heard['finish_reason']);
+    if (!reason) return;
+    if (failures.has(reason)) return yield* this.fail(brokenOff(reason));
+    // vLLM says the stop sequence in `stop_reason`, SGLang in `matched_stop`; a number there is a token.
+    choice.stop ??= readString(heard['stop_reason']) ?? readString(heard['matched_stop']);
+    choice.reported ??= reason;
+  }
+
+  private *onMessage(
+    index: number,
+    choice: Choice,
+    message: Json,
+    heard: Json,
+    whole: boolean,
+  ): Iterable<ChatEvent> {
+    yield* whole ? this.onThoughts(index, choice, message) : this.onThought(index, choice, message);
+    yield* this.onContent(index, choice, message['content'], tokensOf(heard));
+    const refusal = readString(message['refusal']);
+    if (refusal) yield* this.say(index, choice, 'refusal', refusal);
+    yield* this.onAnnotations(index, choice, message['annotations']);
+    for (const image of readObjects(message['images'])) yield* this.onMedia(index, choice, mediaOf(image));
+    yield* this.onAudio(index, choice, readObject(message['audio']), whole);
+    for (const call of readObjects(message['tool_calls'])) yield* this.onCall(index, choice, call, whole);
+    const legacy = readObject(message['function_call']);
+    if (legacy) yield* this.onCall(index, choice, { index: -1, function: legacy }, false);
+  }
+
+  private *say(
+    index: number,
+    choice: Choice,
+    kind: 'text' | 'reasoning' | 'refusal',
+    text: string,
+    logprobs?: readonly Json[],
+  ): Iterable<ChatEvent> {
+    choice.speaking = kind;
+    this.spoken = true;
+    yield* this.blocks.say(kind, text, { choice: index, ...(logprobs ? { logprobs } : {}) });
+    if (kind === 'text') for (const citation of choice.citations.splice(0)) this.blocks.cite(citation, index);
+  }
+
+  private *onThoughts(index: number, choice: Choice, message: Json): Iterable<ChatEvent> {
+    for (const { text, seal } of decodeThoughts(message)) {
+      if (text !== '' || seal) yield* this.say(index, choice, 'reasoning', text);
+      if (seal) yield* this.seal(index, choice, seal);
+    }
+  }
+
+  private *onThought(index: number, choice: Choice, delta: Json): Iterable<ChatEvent> {
+    const plain = spokenThought(delta);
+    if (plain !== '') {
+      choice.plainThoughts = true;
+      yield* this.say(index, choice, 'reasoning', plain);
+    }
+    for (const thought of decodeDetails(delta['reasoning_details']))
+      yield* this.onDetail(index, choice, thought);
+  }
+
+  private *onDetail(index: number, choice: Choice, { text, seal }: Thought): Iterable<ChatEvent> {
+    if (text !== '' && !choice.plainThoughts) yield* this.say(index, choice, 'reasoning', text);
+    if (!seal) return;
+    if (choice.speaking === 'reasoning' && seal.redacted) yield* this.endThought(index, choice);
+    if (choice.speaking !== 'reasoning') yield* this.say(index, choice, 'reasoning', '');
+    yield* this.seal(index, choice, seal);
+  }
+
+  private *seal(index: number, choice: Choice, seal: Seal): Iterable<ChatEvent> {
+    this.blocks.seal(seal, undefined, index);
+    yield* this.endThought(index, choice);
+  }
+
+  /** A sealed thought is whole: what is thought after it is another. */
+  private *endThought(index: number, choice: Choice): Iterable<ChatEvent> {
+    choice.speaking = undefined;
+    yield* this.blocks.end(undefined, index);
+  }
+
+  private *onContent(
+    index: number,
+    choice: Choice,
+    content: unknown,
+    logprobs: readonly Json[] | undefined,
+  ): Iterable<ChatEvent> {
+    const text = readString(content);
+    if (text || (text !== undefined && logprobs))
+      return yield* this.say(index, choice, 'text', text, logprobs);
+    for (const item of readArray(content) ?? []) yield* this.onItem(index, choice, item);
+  }
+
+  /** Mistral's reasoning models answer with a list: `{type: 'thinking', thinking: […]}`, then texts. */
+  private *onItem(index: number, choice: Choice, value: unknown): Iterable<ChatEvent> {
+    const item = readObject(value) ?? { type: 'text', text: value };
+    const type = readString(item['type']) ?? 'text';
+    if (type === 'image_url' || type === 'image') return yield* this.onMedia(index, choice, mediaOf(item));
+    const kind =
+      type === 'thinking' || type === 'reasoning' ? 'reasoning' : type === 'refusal' ? type : 'text';
+    const said = thoughtText(kind === 'refusal' ? (item['refusal'] ?? item['text']) : item);
+    if (said !== '') yield* this.say(index, choice, kind, said);
+  }
+
+  private *onMedia(index: number, choice: Choice, part: MediaPart | undefined): Iterable<ChatEvent> {
+    if (!part) return;
+    this.spoken = true;
+    choice.speaking = undefined;
+    yield* this.blocks.whole(part, index);
+  }
+
+  /** Spoken answers: a whole one is media with its transcript beside it; of a stream only the transcript is kept. */
+  private *onAudio(
+    index: number,
+    choice: Choice,
+    audio: Json | undefined,
+    whole: boolean,
+  ): Iterable<ChatEvent> {
+    if (!audio) return;
+    const transcript = readString(audio['transcript']);
+    if (transcript) yield* this.say(index, choice, 'text', transcript);
+    const data = readString(audio['data']);
+    if (data && whole) yield* this.onMedia(index, choice, audioOf(data));
+  }
+
+  private *onAnnotations(index: number, choice: Choice, value: unknown): Iterable<ChatEvent> {
+    const citations = readObjects(value).flatMap((annotation) => citationOf(annotation) ?? []);
+    if (choice.speaking === 'text') for (const citation of citations) this.blocks.cite(citation, index);
+    else choice.citations.push(...citations);
+  }
+
+  /** Citations for which no text came, and sources that belong to the whole answer. */
+  private *citeRest(index: number, choice: Choice): Iterable<ChatEvent> {
+    const sources = index === 0 ? this.sources.map((url) => ({ url })) : [];
+    const rest = [...choice.citations.splice(0), ...sources];
+    if (rest.length === 0) return;
+    if (choice.speaking !== 'text') yield* this.say(index, choice, 'text', '');
+    for (const citation of rest) this.blocks.cite(citation, index);
+  }
+
+  private *onCall(index: number, choice: Choice, heard: Json, whole: boolean): Iterable<ChatEvent> {
+    this.spoken = true;
+    choice.speaking = undefined;
+    const custom = readObject(heard['custom']);
+    const said = custom ?? readObject(heard['function']) ?? {};
+    const name = readString(said['name']) || undefined;
+    const id = readString(heard['id']) || undefined;
+    const { key } = callOf(choice.calls, { index: readNumber(heard['index']), id, name }, whole);
+    const start = compact({ callId: id, name, custom: custom ? true : undefined });
+    yield* this.blocks.call(key, start, index);
+    yield* this.blocks.args(key, argumentsOf(custom ? said['input'] : said['arguments']), index);
+    // Gemini's OpenAI-compatible server signs calls; so do we for clients of this wire.
+    const google = readObject(readObject(heard['extra_content'])?.['google']);
+    const seal = decodeSeal(readString(google?.['thought_signature']), 'gemini');
+    if (seal) this.blocks.seal(seal, key, index);
+  }
+
+  /** Notes which choices really said a tool call. */
+  private *watch(events: Iterable<ChatEvent>): Iterable<ChatEvent> {
+    for (const event of events) {
+      if (event.type === 'block-start' && event.head.kind === 'tool-call')
+        this.choice(event.choice ?? 0).called = true;
+      yield event;
+    }
+  }
+}
+
+// ------------------------------------------------------------------------------------------------------- small readings
+
+/** More choices than any API gives are a broken index. */
+const choiceLimit = 128;
+
+function choiceIndex(choice: Json, position: number): number {
+  const index = readNumber(choice['index']);
+  return index !== undefined && Number.isInteger(index) && index >= 0 && index < choiceLimit
+    ? index
+    : position;
+}
+
+function reasonOf(choice: Choice | undefined): FinishReason {
+  if (!choice) return 'end';
+  const reason = decodeFinish(choice.reported, choice.called);
+  return reason === 'end' && choice.stop !== undefined ? 'stop' : reason;
+}
+
+/**
+ * The call a piece belongs to. Normally its index tells; servers that leave the index out or repeat it (Gemini's) are
+ * read by the id: a new id together with a name is a new call.
+ */
+function callOf(
+  calls: Call[],
+  { index, id, name }: { index: number | undefined; id: string | undefined; name: string | undefined },
+  whole: boolean,
+): Call {
+  const known = whole ? undefined : calls.findLast((call) => samePlace(call, index, id, name));
+  if (known && !(id && known.id && id !== known.id && name)) {
+    known.id ??= id;
+    return known;
+  }
+  const fresh: Call = { key: String(calls.length), index, id };
+  calls.push(fresh);
+  return fresh;
+}
+
+function samePlace(
+  call: Call,
+  index: number | undefined,
+  id: string | undefined,
+  name: string | undefined,
+): boolean {
+  if (index !== undefined) return call.index === index;
+  return id === undefined ? name === undefined : call.id === id;
+}

@@ -1,0 +1,140 @@
+import { type FinishReason, noUsage, type Usage } from '../../core/event.ts';
+import { type Json, omit, readNumber, readObject } from '../../core/json.ts';
+import { protocolId } from './wire.ts';
+
+// ---------------------------------------------------------------------------------------------------- finish reasons
+
+/** What upstreams of this wire report, their own words included; anything else is taken for an end. */
+const finishReasons: ReadonlyMap<string, FinishReason> = new Map([
+  ['stop', 'end'],
+  ['length', 'length'],
+  ['tool_calls', 'tool'],
+  ['function_call', 'tool'],
+  ['content_filter', 'filter'],
+  // Mistral, Together and vLLM, hosts of Claude and Gemini, Z.ai.
+  ['model_length', 'length'],
+  ['max_tokens', 'length'],
+  ['tool_use', 'tool'],
+  ['stop_sequence', 'stop'],
+  ['refusal', 'filter'],
+  ['safety', 'filter'],
+  ['sensitive', 'filter'],
+]);
+
+/**
+ * The reason a choice ended. A call that was said is a tool turn whatever the upstream claims, and a tool turn without
+ * a call is an end; a limit or a filter stands, because a call that was cut is not to be run.
+ */
+export function decodeFinish(reported: string | undefined, called: boolean): FinishReason {
+  const reason = finishReasons.get(reported?.toLowerCase() ?? 'stop') ?? 'end';
+  if (called) return reason === 'length' || reason === 'filter' ? reason : 'tool';
+  return reason === 'tool' ? 'end' : reason;
+}
+
+/** This wire's word for a reason. A pause and a malformed call have none and look like an end. */
+export const wireReasons: Readonly<Record<FinishReason, string>> = {
+  end: 'stop',
+  stop: 'stop',
+  length: 'length',
+  tool: 'tool_calls',
+  filter: 'content_filter',
+  pause: 'stop',
+  malformed: 'stop',
+};
+
+// ------------------------------------------------------------------------------------------------------------- usage
+
+const known: ReadonlySet<string> = new Set([
+  'prompt_tokens',
+  'completion_tokens',
+  'total_tokens',
+  'cached_tokens',
+  'prompt_cache_hit_tokens',
+  'prompt_cache_miss_tokens',
+  'cache_read_input_tokens',
+  'cache_creation_input_tokens',
+  'reasoning_tokens',
+]);
+const knownOfPrompt: ReadonlySet<string> = new Set([
+  'cached_tokens',
+  'cache_write_tokens',
+  'cached_creation_tokens',
+  'cache_creation_tokens',
+]);
+const knownOfCompletion: ReadonlySet<string> = new Set(['reasoning_tokens']);
+
+/**
+ * Reads a usage object in any of its spellings: cached tokens as OpenAI, DeepSeek (`prompt_cache_hit_tokens`), Moonshot
+ * (`cached_tokens`) and hosts of Claude (`cache_read_input_tokens`) say them. Undefined when it counts nothing.
+ */
+export function decodeUsage(value: unknown): Usage | undefined {
+  const usage = readObject(value);
+  if (!usage) return undefined;
+  const prompt = readObject(usage['prompt_tokens_details']) ?? {};
+  const completion = readObject(usage['completion_tokens_details']) ?? {};
+  const input = readNumber(usage['prompt_tokens']);
+  const output = readNumber(usage['completion_tokens']);
+  if (input === undefined && output === undefined) return undefined;
+  const reasoning = first(completion['reasoning_tokens'], usage['reasoning_tokens']);
+  const extra = compactCounts({
+    ...omit(usage, known),
+    prompt_tokens_details: compactCounts(omit(prompt, knownOfPrompt)),
+    completion_tokens_details: compactCounts(omit(completion, knownOfCompletion)),
+  });
+  return {
+    input: input ?? 0,
+    output: wholeOutput(input ?? 0, output ?? 0, reasoning, readNumber(usage['total_tokens'])),
+    cacheRead: first(
+      prompt['cached_tokens'],
+      usage['cached_tokens'],
+      usage['prompt_cache_hit_tokens'],
+      usage['cache_read_input_tokens'],
+    ),
+    cacheWrite: first(
+      prompt['cache_write_tokens'],
+      prompt['cached_creation_tokens'],
+      prompt['cache_creation_tokens'],
+      usage['cache_creation_input_tokens'],
+    ),
+    reasoning,
+    ...(extra ? { extra: { [protocolId]: extra } } : {}),
+  };
+}
+
+/** xAI counts reasoning beside `completion_tokens`, not in it; only its total tells (capture 3bb83c7817a59d12). */
+function wholeOutput(input: number, output: number, reasoning: number, total: number | undefined): number {
+  return reasoning > 0 && total === input + output + reasoning ? output + reasoning : output;
+}
+
+/** The first of several spellings that counts something. */
+function first(...values: readonly unknown[]): number {
+  return values.map(readNumber).find((value) => value !== undefined && value > 0) ?? 0;
+}
+
+/** What counts something: zeros, nulls and empty objects say nothing. */
+function compactCounts(counts: Json): Json | undefined {
+  const entries = Object.entries(counts).filter(
+    ([, value]) => value !== 0 && value !== null && value !== undefined && value !== false,
+  );
+  return entries.length > 0 ? Object.fromEntries(entries) : undefined;
+}
+
+/** A usage object as OpenAI writes it, with the detail objects that clients rely on even when they are zero. */
+export function encodeUsage(usage: Usage = noUsage): Json {
+  const extra = usage.extra?.[protocolId] ?? {};
+  return {
+    ...extra,
+    prompt_tokens: usage.input,
+    completion_tokens: usage.output,
+    total_tokens: usage.input + usage.output,
+    prompt_tokens_details: {
+      cached_tokens: usage.cacheRead,
+      ...(usage.cacheWrite > 0 ? { cache_write_tokens: usage.cacheWrite } : {}),
+      ...readObject(extra['prompt_tokens_details']),
+    },
+    completion_tokens_details: {
+      reasoning_tokens: usage.reasoning,
+      ...readObject(extra['completion_tokens_details']),
+    },
+  };
+}

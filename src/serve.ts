@@ -1,0 +1,182 @@
+import { Pool } from './accounts/pool.ts';
+import { createAdmin } from './admin/index.ts';
+import { discoverConfig } from './config/discover.ts';
+import { ConfigError, faultLine } from './config/fault.ts';
+import { type FirstRun, firstRun } from './config/first-run.ts';
+import { listenAddress } from './config/listen.ts';
+import { type Paths, resolvePaths } from './config/paths.ts';
+import { hereabouts } from './config/places.ts';
+import { readConfig } from './config/read.ts';
+import type { Runtime, Source } from './config/runtime.ts';
+import type { Config } from './config/schema.ts';
+import { createSteward, type LiveSteward } from './config/steward.ts';
+import { watchConfig } from './config/watch.ts';
+import { protocols } from './protocols/index.ts';
+import { createRelay } from './relay/handle.ts';
+import { createApp } from './server/app.ts';
+import type { Hall, Readiness } from './server/hall.ts';
+import { listen, ListenError } from './server/listen.ts';
+import { banner } from './cli/banner.ts';
+import { createTelemetry } from './telemetry/create.ts';
+import type { LiveProvider, LogSettings, Telemetry } from './telemetry/telemetry.ts';
+import { buildDate, commit, version } from './version.ts';
+
+/** How long a stop waits for answers that are still being given. */
+const drainMs = 25_000;
+
+/**
+ * The main job: finds or writes the config, builds everything, listens, and stays until a signal ends it.
+ * @throws ConfigError, ListenError
+ */
+export async function serve(options: { readonly config?: string }): Promise<void> {
+  const here = hereabouts();
+  const startedAt = Date.now();
+  const { source, text, first } = await findConfig(here, options.config);
+  const telemetry = createTelemetry();
+  const steward = createSteward({ source, text, environment: here.environment, log: telemetry.log });
+  const { config } = steward.current;
+  const paths = await resolvePaths(config, source.path, here);
+  telemetry.configure(logSettings(config, paths));
+  const pool = new Pool();
+  const close = (record: Parameters<Telemetry['close']>[0]) => telemetry.close(record);
+  const live = () => liveProviders(steward.current, pool);
+  const hall: Hall = {
+    steward,
+    relay: createRelay({ pool, now: Date.now, log: telemetry.log, close }),
+    protocols,
+    telemetry,
+    readiness: () => readiness(live()),
+    live,
+    admin: (door) => createAdmin(adminHall(steward, telemetry, here.environment), door),
+    version,
+    startedAt,
+  };
+  const server = open(hall, config);
+  steward.onSwap(({ config, connections }) => {
+    telemetry.configure(logSettings(config, paths));
+    pool.keep(connections.flatMap(({ accounts }) => accounts));
+  });
+  process.stderr.write(banner({ server, source, paths, first, config, version }));
+  telemetry.log('info', 'started', {
+    version,
+    port: server.port,
+    config: source.path ?? 'memory',
+    why: source.why,
+  });
+  const watch =
+    source.path === undefined ? undefined : watchConfig({ path: source.path, steward, log: telemetry.log });
+  process.on('SIGHUP', () => void reload(steward, telemetry));
+  await untilStopped();
+  telemetry.log('info', 'stopping', { open_requests: server.pendingRequests });
+  watch?.close();
+  await drain(server);
+  await steward.close();
+  telemetry.flush();
+  await telemetry.drained();
+  process.exit(0);
+}
+
+/** The config to start with: the one found, or one written now. */
+async function findConfig(here: ReturnType<typeof hereabouts>, flag: string | undefined) {
+  const { found } = discoverConfig(here, flag);
+  if (found) return { source: found satisfies Source, text: readConfig(found.path), first: undefined };
+  const first: FirstRun = await firstRun(here);
+  return { source: { path: first.path, why: first.why } satisfies Source, text: first.text, first };
+}
+
+const mebibyte = 1024 * 1024;
+
+function logSettings(config: Config, paths: Paths): LogSettings {
+  return {
+    debug: config.debug,
+    folder: config['logging-to-file'] ? paths.logs.path : undefined,
+    maxTotalBytes: config['logs-max-total-size-mb'] * mebibyte,
+  };
+}
+
+function adminHall(steward: LiveSteward, telemetry: Telemetry, environment: NodeJS.ProcessEnv) {
+  const password = environment.MANAGEMENT_PASSWORD?.trim();
+  return { steward, telemetry, version, commit, builtAt: buildDate, ...(password ? { password } : {}) };
+}
+
+/** Listens where the config says; a machine without IPv6 gets every IPv4 interface instead. */
+function open(hall: Hall, config: Config): Bun.Server<unknown> {
+  const address = listenAddress(config);
+  if ('refused' in address)
+    throw new ListenError(`host ${address.refused}; expected ${address.expected}.`, 78);
+  try {
+    return listen(createApp(hall), config, address);
+  } catch (error) {
+    const another = error instanceof ListenError && error.cause instanceof Error && 'code' in error.cause;
+    const lacking =
+      another && ['EADDRNOTAVAIL', 'EAFNOSUPPORT'].includes(String((error.cause as { code?: string }).code));
+    if (!lacking || address.fallback === undefined) throw error;
+    return listen(createApp(hall), config, { ...address, host: address.fallback });
+  }
+}
+
+/** What the pool knows, by provider. */
+function liveProviders({ connections }: Runtime, pool: Pool): readonly LiveProvider[] {
+  const providers = new Map<string, { ready: number; cooling: number; inFlight: number }>();
+  for (const { provider, accounts } of connections) {
+    const sum = providers.get(provider) ?? { ready: 0, cooling: 0, inFlight: 0 };
+    providers.set(provider, sum);
+    for (const account of accounts) {
+      const { inFlight, cooling } = pool.state(account);
+      sum.inFlight += inFlight;
+      if (cooling) sum.cooling++;
+      else sum.ready++;
+    }
+  }
+  return [...providers].map(([provider, sum]) => ({ provider, ...sum }));
+}
+
+function readiness(live: readonly LiveProvider[]): Readiness {
+  if (live.length === 0)
+    return {
+      ready: false,
+      reasons: ['No provider is configured; add one to the config file, or `demo: {enabled: true}`.'],
+    };
+  if (live.some(({ ready }) => ready > 0)) return { ready: true, reasons: [] };
+  return {
+    ready: false,
+    reasons: live.map(
+      ({ provider, cooling }) => `All ${cooling} credentials of ${provider} rest after failures.`,
+    ),
+  };
+}
+
+async function reload(steward: LiveSteward, telemetry: Telemetry): Promise<void> {
+  try {
+    await steward.reload();
+  } catch (error) {
+    const faults = error instanceof ConfigError ? error.faults.map(faultLine) : [String(error)];
+    telemetry.log('error', 'config-refused', { faults, kept: 'the last config stays in effect' });
+  }
+}
+
+/** Resolves at the first SIGTERM or SIGINT; a second one ends the program at once. */
+function untilStopped(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let asked = false;
+  const stop = () => {
+    if (asked) process.exit(130);
+    asked = true;
+    resolve();
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  return promise;
+}
+
+/** Takes no new connection, lets open answers end, and then closes what is left. */
+async function drain(server: Bun.Server<unknown>): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, drainMs);
+  const idle = setInterval(() => server.pendingRequests === 0 && resolve(), 20);
+  void server.stop();
+  if (server.pendingRequests > 0) await late;
+  clearTimeout(timer);
+  clearInterval(idle);
+  await server.stop(true);
+}

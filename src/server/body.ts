@@ -1,0 +1,110 @@
+import { GatewayError } from '../core/error.ts';
+
+/** How much of a body is read, in bytes. */
+export interface BodyLimits {
+  /** As it comes over the wire. */
+  readonly encoded: number;
+  /** After its `Content-Encoding` is undone. */
+  readonly decoded: number;
+}
+
+/** The code of the one refusal whose status, 415, the table of faults does not hold. */
+export const unsupportedEncoding = 'unsupported_content_encoding';
+
+/** The names of RFC 9110 and RFC 8878, and what the platform calls them. */
+const formats: Readonly<Record<string, string>> = {
+  gzip: 'gzip',
+  'x-gzip': 'gzip',
+  deflate: 'deflate',
+  br: 'brotli',
+  zstd: 'zstd',
+};
+
+/** A body encoded more often than this is an attack, not a request. */
+const mostEncodings = 3;
+
+/**
+ * Reads a request's whole body as text, its `Content-Encoding` undone, within the limits. A decompression bomb costs no
+ * more than the limit, because the decoder is stopped there.
+ * @throws GatewayError `too-large` naming the limit, `invalid-request` for an unknown or broken encoding, `cancelled`
+ * when the client stops in the middle.
+ */
+export async function readBody(request: Request, limits: BodyLimits): Promise<string> {
+  const length = request.headers.get('content-length');
+  const encoding = request.headers.get('content-encoding');
+  if (length !== null && Number(length) > limits.encoded) throw tooLarge('encoded', limits.encoded);
+  try {
+    // Merely reading `request.body` would make Bun build a stream, so the common case stays clear of it.
+    if (length !== null && encoding === null) return await request.text();
+    if (request.body === null) return '';
+    const whole = request.body.pipeThrough(capped('encoded', limits.encoded));
+    return await new Response(encoding === null ? whole : decoded(whole, encoding, limits.decoded)).text();
+  } catch (thrown) {
+    throw readFailure(thrown, request, encoding);
+  }
+}
+
+type Bytes = ReadableStream<Uint8Array<ArrayBuffer>>;
+
+/** Undoes every encoding of a list, last first. Every step's output is capped, those in between as well. */
+function decoded(body: Bytes, encoding: string, limit: number): Bytes {
+  const names = encoding
+    .toLowerCase()
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '' && name !== 'identity');
+  if (names.length > mostEncodings) throw unsupported(`${names.length} encodings on top of each other`);
+  return names.reduceRight((bytes, name) => {
+    const format = formats[name];
+    if (!format) throw unsupported(`"${name}"`);
+    // Bun knows brotli and zstd here, its types only the formats of the standard.
+    const decoder = new DecompressionStream(format as ConstructorParameters<typeof DecompressionStream>[0]);
+    return bytes.pipeThrough(decoder).pipeThrough(capped('decoded', limit));
+  }, body);
+}
+
+/** Passes bytes on until there are too many of them. */
+function capped(what: keyof BodyLimits, limit: number) {
+  let taken = 0;
+  return new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+    transform(chunk, controller) {
+      taken += chunk.byteLength;
+      if (taken > limit) throw tooLarge(what, limit);
+      controller.enqueue(chunk);
+    },
+  });
+}
+
+const settings: Readonly<Record<keyof BodyLimits, string>> = {
+  encoded: 'limits.body-mb',
+  decoded: 'limits.decoded-body-mb',
+};
+
+function tooLarge(what: keyof BodyLimits, limit: number): GatewayError {
+  const size = `${limit / 1024 / 1024} MiB`;
+  const subject = what === 'encoded' ? 'The request body' : 'The decompressed request body';
+  return new GatewayError({ kind: 'too-large' }, `${subject} is larger than the limit of ${size}.`, {
+    remedy: `Send less, or raise \`${settings[what]}\` in the config file.`,
+  });
+}
+
+function unsupported(what: string): GatewayError {
+  return new GatewayError(
+    { kind: 'invalid-request', code: unsupportedEncoding },
+    `The Content-Encoding of the request is not supported: ${what}.`,
+    { remedy: 'Send the body as it is, or as gzip, deflate, br or zstd.' },
+  );
+}
+
+function readFailure(thrown: unknown, request: Request, encoding: string | null): GatewayError {
+  if (thrown instanceof GatewayError) return thrown;
+  if (encoding === null || request.signal.aborted)
+    return new GatewayError({ kind: 'cancelled' }, 'The client stopped in the middle of its request.', {
+      cause: thrown,
+    });
+  const why = thrown instanceof Error ? thrown.message : String(thrown);
+  return new GatewayError({ kind: 'invalid-request' }, `The request body is not valid ${encoding}: ${why}.`, {
+    cause: thrown,
+    remedy: 'Check what compresses it, or send it without Content-Encoding.',
+  });
+}

@@ -1,0 +1,63 @@
+import type { AnyElysia } from 'elysia';
+import type { Config } from '../config/schema.ts';
+import type { ClientSide, Protocol, Route } from '../protocols/protocol.ts';
+import { answer, type EncodeError, type Visit } from './answer.ts';
+import { type BodyLimits, readBody } from './body.ts';
+import { admit, removeKeys } from './gate.ts';
+import type { Hall } from './hall.ts';
+import { describeRoute, hidden, type Operation } from './openapi.ts';
+import { aliases } from './paths.ts';
+
+/**
+ * Mounts the route table of every protocol. Elysia only finds the route: the body stays unread and unchecked until it
+ * is decoded, because a schema here would drop the fields it does not name.
+ */
+export function mountClients(app: AnyElysia, hall: Hall): void {
+  const rows = hall.protocols.flatMap((protocol) => {
+    const { client } = protocol;
+    return client ? client.routes.map((route) => ({ protocol, client, route })) : [];
+  });
+  const taken = new Set(rows.map(({ route }) => `${route.method} ${route.path}`));
+  for (const { protocol, client, route } of rows) {
+    const serve = relaying(hall, protocol, client, route);
+    const mount = (path: string, detail: Operation) =>
+      // Elysia reads this function's text to learn what it needs; naming more than these two makes it parse more.
+      app.route(route.method, path, ({ request, params }) => serve(request, params), {
+        parse: 'none',
+        detail,
+      });
+    mount(route.path, describeRoute(protocol, client, route));
+    for (const path of aliases(route.path)) {
+      if (taken.has(`${route.method} ${path}`)) continue;
+      taken.add(`${route.method} ${path}`);
+      mount(path, hidden);
+    }
+  }
+}
+
+/** What happens on one route: who asks, what is sent, and then the relay's turn. */
+function relaying(hall: Hall, protocol: Protocol, client: ClientSide, route: Route) {
+  const encodeError: EncodeError = (error, requestId) => client.encodeError(error, requestId);
+  const relay = async (visit: Visit, params: Readonly<Record<string, string>>) => {
+    const { request, path, search, runtime, record } = visit;
+    const { headers, signal } = request;
+    const query = new URLSearchParams(search);
+    record.protocol = protocol.id;
+    const { label, carriers } = admit(headers, runtime, path, query);
+    record.client = label;
+    for (const carrier of carriers) headers.delete(carrier);
+    if (search !== '') removeKeys(query);
+    const body = route.method === 'GET' ? '' : await readBody(request, limitsOf(runtime.config));
+    return hall.relay({ runtime, protocol, route, params, query, headers, body, signal, record });
+  };
+  return (request: Request, params: Readonly<Record<string, string>> | undefined) =>
+    answer(hall, request, (visit) => relay(visit, params ?? {}), encodeError);
+}
+
+const mebibyte = 1024 * 1024;
+
+/** The body limits of a config, in bytes. */
+export function limitsOf(config: Config): BodyLimits {
+  const { limits } = config;
+  return { encoded: limits['body-mb'] * mebibyte, decoded: limits['decoded-body-mb'] * mebibyte };
+}

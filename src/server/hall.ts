@@ -1,0 +1,41 @@
+import type { AnyElysia } from 'elysia';
+import type { Steward } from '../config/runtime.ts';
+import type { Protocol } from '../protocols/protocol.ts';
+import type { Relay } from '../relay/exchange.ts';
+import type { LiveProvider, Telemetry } from '../telemetry/telemetry.ts';
+import type { Caller } from './address.ts';
+
+/** Everything the server stands on. `serve.ts` fills it once; the server holds no state of its own. */
+export interface Hall {
+  readonly steward: Steward;
+  readonly relay: Relay;
+  readonly protocols: readonly Protocol[];
+  readonly telemetry: Telemetry;
+  /** Whether any credential can serve now; what `/readyz` says. */
+  readiness(): Readiness;
+  /** What the pool knows of each provider's credentials now. */
+  live(): readonly LiveProvider[];
+  /**
+   * Makes the management plugin, with routes whose full paths begin with `/v0/management`. It is loosely typed because
+   * server and admin do not know each other.
+   */
+  readonly admin?: (door: Door) => AnyElysia;
+  /** The program's version, such as `0.1.0`. */
+  readonly version: string;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+}
+
+export interface Readiness {
+  readonly ready: boolean;
+  /** One sentence each; empty when ready. */
+  readonly reasons: readonly string[];
+}
+
+/** What the server knows of a request that management must not decide a second time in another way. */
+export interface Door {
+  /** A direct caller on this machine; see `address.ts`. */
+  isLocal(request: Request, server: Caller | null): boolean;
+  /** The id that this answer's `x-request-id` names; the same at every call for one request. */
+  requestId(request: Request): string;
+}

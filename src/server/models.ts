@@ -1,0 +1,109 @@
+import { Type } from '@sinclair/typebox';
+import type { AnyElysia } from 'elysia';
+import { GatewayError } from '../core/error.ts';
+import type { Json } from '../core/json.ts';
+import type { ModelCard } from '../core/model.ts';
+import { claudeList, claudeModel, codexCatalog, openaiList, openaiModel } from '../models/listings.ts';
+import type { Registry } from '../models/resolve.ts';
+import type { Visit } from './answer.ts';
+import { admit } from './gate.ts';
+import type { Hall } from './hall.ts';
+import { mountGet, mountHidden, recorded } from './mount.ts';
+import type { Description } from './openapi.ts';
+
+const model = Type.Object(
+  {
+    id: Type.String(),
+    object: Type.Literal('model'),
+    created: Type.Optional(Type.Integer({ description: 'Seconds since 1970.' })),
+    owned_by: Type.Optional(Type.String()),
+  },
+  { description: 'Callers that send `anthropic-version` get the fields of the Anthropic API.' },
+);
+
+const models = Type.Object(
+  { object: Type.Literal('list'), data: Type.Array(model) },
+  {
+    description:
+      'With `anthropic-version`, or the user agent of Claude Code, the shape of the Anthropic API; with the query `client_version`, the catalogue that Codex CLI reads.',
+  },
+);
+
+const example = { id: 'demo', object: 'model', created: 1760000000, owned_by: 'demo' };
+
+const listDescription: Description = {
+  tag: 'models',
+  path: '/v1/models',
+  summary: 'The models this gateway serves',
+  response: models,
+  example: { object: 'list', data: [example] },
+  failures: { 401: 'The client key is missing or unknown.' },
+};
+
+const oneDescription: Description = {
+  tag: 'models',
+  path: '/v1/models/*',
+  sample: '/v1/models/demo',
+  summary: 'One model',
+  description: 'The id may hold slashes, such as `team-a/model`.',
+  response: model,
+  example,
+  failures: {
+    401: 'The client key is missing or unknown.',
+    404: 'No such model; the message names the nearest ones.',
+  },
+};
+
+/** `/v1/models` and `/v1/models/{id}`, each in the caller's own shape. */
+export function mountModels(app: AnyElysia, hall: Hall): void {
+  const list = (visit: Visit) => {
+    enter(visit);
+    return recorded(hall, visit, Response.json(listing(visit)));
+  };
+  mountGet(app, hall, listDescription, list);
+  for (const path of ['/models', '/v1/v1/models']) mountHidden(app, hall, path, list);
+  const one = (visit: Visit) => {
+    enter(visit);
+    const card = find(visit.runtime.registry, idIn(visit.path));
+    const body = wantsClaude(visit.request.headers) ? claudeModel(card) : openaiModel(card);
+    return recorded(hall, visit, Response.json(body));
+  };
+  mountGet(app, hall, oneDescription, one);
+  for (const path of ['/models/*', '/v1/v1/models/*']) mountHidden(app, hall, path, one);
+}
+
+function enter({ request, runtime, path, record }: Visit): void {
+  record.client = admit(request.headers, runtime, path).label;
+}
+
+function listing({ request, runtime, search }: Visit): Json {
+  const cards = runtime.registry.list();
+  if (search !== '' && new URLSearchParams(search).has('client_version')) return codexCatalog(cards);
+  return wantsClaude(request.headers) ? claudeList(cards) : openaiList(cards);
+}
+
+/** Callers that speak the Anthropic API name its version; older Claude Code is known by its user agent alone. */
+function wantsClaude(headers: Headers): boolean {
+  return Boolean(headers.get('anthropic-version')) || !!headers.get('user-agent')?.startsWith('claude-cli');
+}
+
+function idIn(path: string): string {
+  const id = path.slice(path.indexOf('/models/') + '/models/'.length);
+  try {
+    return decodeURIComponent(id);
+  } catch {
+    return id;
+  }
+}
+
+function find(registry: Registry, id: string): ModelCard {
+  const card = registry.list().find((card) => card.id === id) ?? registry.find(id)[0]?.card;
+  if (card) return card;
+  const nearest = registry.nearest(id, 3).map((name) => `"${name}"`);
+  throw new GatewayError({ kind: 'not-found', what: 'model' }, `The model "${id}" does not exist.`, {
+    remedy:
+      nearest.length > 0
+        ? `Did you mean ${nearest.join(' or ')}? GET /v1/models lists every model.`
+        : 'GET /v1/models lists every model.',
+  });
+}

@@ -1,0 +1,196 @@
+import { type TSchema, Type } from '@sinclair/typebox';
+import { type Fault, GatewayError } from '../core/error.ts';
+import type { Json } from '../core/json.ts';
+import type { ClientSide, Protocol, Route } from '../protocols/protocol.ts';
+import { plainError, type EncodeError } from './answer.ts';
+
+/** What the OpenAPI document says of one route: an operation object of OpenAPI 3.1. */
+export type Operation = Readonly<Record<string, unknown>>;
+
+/** An operation that the document leaves out. */
+export const hidden: Operation = { hide: true };
+
+/** A route of the server itself. */
+export interface Description {
+  readonly tag: string;
+  readonly summary: string;
+  readonly description?: string;
+  /** Elysia path. */
+  readonly path: string;
+  /** The path of the curl sample, where it is another. */
+  readonly sample?: string;
+  readonly response: TSchema;
+  readonly example: unknown;
+  /** `application/json` when absent. */
+  readonly contentType?: string;
+  /** Nobody is asked for a key. */
+  readonly open?: boolean;
+  /** Further answers by status, such as 503, each described in a sentence. */
+  readonly failures?: Readonly<Record<number, string>>;
+}
+
+/** The operation of a route of the server itself. */
+export function describe(route: Description): Operation {
+  const content = {
+    [route.contentType ?? 'application/json']: { schema: route.response, example: route.example },
+  };
+  const failures = Object.entries(route.failures ?? {}).map(([status, description]) => [
+    status,
+    { description },
+  ]);
+  return {
+    tags: [route.tag],
+    summary: route.summary,
+    ...(route.description ? { description: route.description } : {}),
+    operationId: operationId('GET', route.path),
+    ...(route.open ? { security: [] } : {}),
+    responses: { 200: { description: 'OK', content }, ...Object.fromEntries(failures) },
+    'x-codeSamples': [curl(route.open ? [] : [keyHeader], route.sample ?? route.path)],
+  };
+}
+
+/** The operation of a protocol's route, from its own `docs` and its dialect's errors. */
+export function describeRoute(protocol: Protocol, client: ClientSide, route: Route): Operation {
+  const { docs } = route;
+  const streams = route.kind === 'chat';
+  return {
+    tags: [protocol.id],
+    summary: docs.summary,
+    ...(docs.description ? { description: docs.description } : {}),
+    operationId: operationId(route.method, route.path),
+    ...(route.method === 'POST'
+      ? {
+          requestBody: {
+            required: true,
+            content: { 'application/json': { schema: docs.request, example: docs.example } },
+          },
+        }
+      : {}),
+    responses: {
+      200: {
+        description: streams ? 'The answer, whole or as a stream of server-sent events.' : 'The answer.',
+        headers: answerHeaders,
+        content: {
+          'application/json': { schema: docs.response },
+          ...(streams ? { 'text/event-stream': { schema: Type.String() } } : {}),
+        },
+      },
+      ...errorResponses(protocol.id, (error, requestId) => client.encodeError(error, requestId)),
+    },
+    'x-codeSamples': [
+      curl([keyHeader, 'Content-Type: application/json'], samplePath(route.path), docs.example),
+    ],
+  };
+}
+
+const keyHeader = 'Authorization: Bearer $KEY';
+
+const answerHeaders = {
+  'x-request-id': {
+    description: 'The id of this request in the log; the one sent as `x-request-id`, or a new one.',
+    schema: Type.String(),
+  },
+  'x-gateway-dropped': {
+    description: 'Paths of the request that could not be carried over to the upstream, separated by commas.',
+    schema: Type.String(),
+  },
+};
+
+/** One failure of each status that a client must be ready for. */
+const failures: readonly { readonly fault: Fault; readonly message: string; readonly remedy: string }[] = [
+  {
+    fault: { kind: 'invalid-request', field: 'messages' },
+    message: 'messages must be an array.',
+    remedy: 'Send at least one message.',
+  },
+  {
+    fault: { kind: 'unauthorized' },
+    message: 'No client key was sent.',
+    remedy: 'Send one of the keys under `api-keys` of the config file as `Authorization: Bearer <key>`.',
+  },
+  {
+    fault: { kind: 'not-found', what: 'model' },
+    message: 'The model "demmo" does not exist.',
+    remedy: 'Did you mean "demo"? `GET /v1/models` lists every model.',
+  },
+  {
+    fault: { kind: 'too-large' },
+    message: 'The request body is larger than the limit of 64 MiB.',
+    remedy: 'Send less, or raise `limits.body-mb` in the config file.',
+  },
+  {
+    fault: { kind: 'rate-limited' },
+    message: 'Every credential for this model is throttled.',
+    remedy: 'Try again after the time in `Retry-After`.',
+  },
+  {
+    fault: { kind: 'upstream-failed', status: 500 },
+    message: 'The upstream failed with status 500.',
+    remedy: 'Try again; if it stays, look up the request id in the log.',
+  },
+  {
+    fault: { kind: 'unavailable' },
+    message: 'No credential can serve this model now.',
+    remedy: 'Try again after the time in `Retry-After`.',
+  },
+  {
+    fault: { kind: 'transport', phase: 'first-byte' },
+    message: 'The upstream did not answer in time.',
+    remedy: 'Try again, or raise the time limit in the config file.',
+  },
+];
+
+const exampleId = 'req_5b0c1f6e2a9d4c7f8e3b1a20';
+
+/** The error answers of a dialect, by status, each with an example in its words. */
+function errorResponses(dialect: string, encodeError: EncodeError): Operation {
+  const responses = failures.map(({ fault, message, remedy }) => {
+    const error = new GatewayError(fault, message, { remedy });
+    const content = { schema: errorReference(dialect), example: encodeError(error, exampleId) };
+    return [error.status, { description: error.code, content: { 'application/json': content } }];
+  });
+  return Object.fromEntries(responses) as Operation;
+}
+
+const errorReference = (dialect: string) => ({ $ref: `#/components/schemas/${dialect}.error` });
+
+/** The error shape of every dialect, under the names that the operations refer to. */
+export function errorSchemas(protocols: readonly Protocol[]): Operation {
+  const error = new GatewayError({ kind: 'unauthorized' }, 'No client key was sent.');
+  const schemas = protocols.flatMap(({ id, client }) =>
+    client ? [[`${id}.error`, schemaOf(client.encodeError(error, exampleId))]] : [],
+  );
+  return { ...Object.fromEntries(schemas), 'gateway.error': schemaOf(plainError(error, exampleId)) };
+}
+
+/** The shape of an example: what each field's type is, and that all of them are there. */
+function schemaOf(example: unknown): Json {
+  if (Array.isArray(example)) return { type: 'array', items: example.length > 0 ? schemaOf(example[0]) : {} };
+  if (example === null) return { type: ['string', 'null'] };
+  if (typeof example !== 'object') return { type: typeof example };
+  const fields = Object.entries(example).map(([name, value]) => [name, schemaOf(value)] as const);
+  return { type: 'object', properties: Object.fromEntries(fields), required: fields.map(([name]) => name) };
+}
+
+/** An Elysia path in OpenAPI's spelling. An open end stands for a model, because only their names hold slashes. */
+export const openApiPath = (path: string): string =>
+  path.replaceAll(/:(\w+)/g, '{$1}').replaceAll('*', '{model}');
+
+/** A path that can be called: the open ends of Gemini's paths name a model of the `demo` channel and a method. */
+const samplePath = (path: string): string => path.replace('*', 'demo:generateContent');
+
+/** `POST /v1/chat/completions` as `postV1ChatCompletions`. */
+function operationId(method: string, path: string): string {
+  const words = openApiPath(path).match(/[A-Za-z0-9]+/g) ?? ['root'];
+  return method.toLowerCase() + words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
+}
+
+/** A command that can be pasted into a shell where `KEY` holds a client key. */
+function curl(headers: readonly string[], path: string, body?: Json): Operation {
+  const lines = [
+    `curl http://localhost:8317${path}`,
+    ...headers.map((header) => `-H "${header}"`),
+    ...(body === undefined ? [] : [`-d '${JSON.stringify(body).replaceAll("'", String.raw`'\''`)}'`]),
+  ];
+  return { lang: 'Shell', label: 'curl', source: lines.join(' \\\n  ') };
+}

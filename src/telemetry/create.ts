@@ -1,0 +1,123 @@
+import { batches } from './batches.ts';
+import { exposition } from './exposition.ts';
+import { type LogFile, logFile } from './files.ts';
+import { type Entry, eventEntry, requestEntry } from './lines.ts';
+import type { Fields, Level } from './log.ts';
+import { metrics } from './metrics.ts';
+import { standardOutput } from './output.ts';
+import { readable } from './readable.ts';
+import { describe } from './redact.ts';
+import { ring } from './ring.ts';
+import type { LogSettings, Telemetry } from './telemetry.ts';
+
+export interface TelemetryOptions {
+  /** Takes whole lines for standard output, each with its line end; standard output itself when absent. */
+  readonly write?: (text: string) => void | Promise<void>;
+  /** Readable lines in colour instead of JSON. */
+  readonly isTerminal?: boolean;
+  /** `NO_COLOR` is honoured when absent. */
+  readonly colour?: boolean;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+const linesKept = 5_000;
+
+/** The one Telemetry of a process. It logs to standard output until `configure` says more. */
+export function createTelemetry(options: TelemetryOptions = {}): Telemetry {
+  const { now = Date.now, isTerminal = process.stdout.isTTY === true } = options;
+  const colour = options.colour ?? !process.env['NO_COLOR'];
+  const output = outputOf(options);
+  const console = batches(output);
+  const kept = ring(linesKept);
+  const shown = exposition();
+  const counters = metrics(now, shown.observe);
+  let settings: LogSettings = { debug: false, folder: undefined, maxTotalBytes: 0 };
+  let file: LogFile | undefined;
+  let seeded = false;
+
+  function emit(entry: Entry): void {
+    const line = JSON.stringify(entry);
+    kept.add(line, Date.parse(entry.time));
+    console.add(isTerminal ? readable(entry, colour) : line);
+    if (file?.healthy) file.add(line);
+  }
+
+  const time = () => new Date(now()).toISOString();
+
+  function log(level: Level, event: string, fields: Fields = {}): void {
+    if (level === 'debug' && !settings.debug) return;
+    emit(eventEntry(level, event, fields, time()));
+  }
+
+  function open(folder: string, maxTotalBytes: number): LogFile {
+    const opened = logFile({
+      folder,
+      maxTotalBytes,
+      now,
+      failed: (error) =>
+        // Deferred, because the file is not yet in place when its very opening fails.
+        queueMicrotask(() =>
+          log('warn', 'log-file-failed', {
+            folder,
+            why: describe(error),
+            remedy: 'The log goes on at standard output alone. Make the folder writable or free some space.',
+          }),
+        ),
+      recovered: () => log('info', 'log-file-recovered', { folder }),
+    });
+    if (!seeded) seed(opened);
+    seeded = true;
+    return opened;
+  }
+
+  /** Puts the newest lines of earlier runs before those of this one. */
+  function seed(from: LogFile): void {
+    const { lines } = kept.read({});
+    const earlier = from.earlierLines(linesKept - lines.length);
+    kept.clear();
+    for (const line of [...earlier, ...lines]) kept.add(line, Math.min(timeOf(line), now()));
+  }
+
+  return {
+    log,
+    close(record) {
+      const totalMs = performance.now() - record.startedAt;
+      counters.count(record, totalMs);
+      emit(requestEntry(record, totalMs, time()));
+    },
+    lines: kept.read,
+    providers: counters.providers,
+    exposition: (live) => shown.text(counters, live, console.lost + (file?.lost ?? 0)),
+    configure(next) {
+      const same = next.folder === settings.folder && next.maxTotalBytes === settings.maxTotalBytes;
+      settings = next;
+      if (same) return;
+      const old = file;
+      file = next.folder === undefined ? undefined : open(next.folder, next.maxTotalBytes);
+      old?.flush();
+    },
+    flush() {
+      file?.flush();
+      console.flush();
+    },
+    async drained() {
+      await file?.drained();
+      await console.drained();
+    },
+    async clear() {
+      const removed = (await file?.clear()) ?? 0;
+      kept.clear();
+      return removed;
+    },
+  };
+}
+
+function outputOf({ write }: TelemetryOptions) {
+  return write ? { write, writeNow: (text: string) => void write(text) } : standardOutput();
+}
+
+/** Every line begins with `{"time":"…"`; 0 for one that does not. */
+function timeOf(line: string): number {
+  return Date.parse(line.slice(9, 33)) || 0;
+}

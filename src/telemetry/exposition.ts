@@ -1,0 +1,114 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Metrics, Observe } from './metrics.ts';
+import type { LiveProvider } from './telemetry.ts';
+
+/** The Prometheus text of `/metrics`. Counters are read from `Metrics` when somebody asks; only histograms fill up here. */
+export interface Exposition {
+  readonly observe: Observe;
+  text(
+    metrics: Metrics,
+    live: readonly LiveProvider[],
+    lostLines: number,
+  ): Promise<{ readonly contentType: string; readonly body: string }>;
+}
+
+/** Seconds. A token may come after milliseconds from a cache, or a thinking model's answer after minutes. */
+const buckets = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320];
+
+export function exposition(): Exposition {
+  const registry = new Registry();
+  const registers = [registry];
+  const counter = (name: string, help: string, ...labelNames: string[]) =>
+    new Counter({ name: `gateway_${name}`, help, labelNames, registers });
+  const gauge = (name: string, help: string, ...labelNames: string[]) =>
+    new Gauge({ name, help, labelNames, registers });
+  const histogram = (name: string, help: string) =>
+    new Histogram({ name: `gateway_${name}`, help, labelNames: ['provider'], buckets, registers });
+
+  const requests = counter(
+    'requests_total',
+    'Client requests by protocol and status class.',
+    'protocol',
+    'status',
+  );
+  const attempts = counter(
+    'upstream_attempts_total',
+    'Calls to upstreams by provider, outcome and error code.',
+    'provider',
+    'outcome',
+    'code',
+  );
+  const tokens = counter(
+    'tokens_total',
+    'Tokens by provider and kind; input counts cached tokens, output counts reasoning.',
+    'provider',
+    'kind',
+  );
+  const drops = counter(
+    'stream_drops_total',
+    'Streams that broke after they had begun, by provider and phase.',
+    'provider',
+    'phase',
+  );
+  const lost = counter(
+    'log_lines_lost_total',
+    'Log lines given up because the output took none for too long.',
+  );
+  const duration = histogram(
+    'request_duration_seconds',
+    'Time from the serving attempt to the end of its answer.',
+  );
+  const firstByte = histogram('first_byte_seconds', 'Time from the serving attempt to its first content.');
+  const inFlight = gauge('gateway_upstream_in_flight', 'Calls to upstreams that are open now.', 'provider');
+  const credentials = gauge(
+    'gateway_credentials',
+    'Credentials by provider and state: ready or cooling.',
+    'provider',
+    'state',
+  );
+  const memory = gauge('process_resident_memory_bytes', 'Resident memory in bytes.');
+  gauge('process_start_time_seconds', 'Start of the process in seconds since 1970.').set(
+    Math.round(performance.timeOrigin) / 1000,
+  );
+
+  function readCounters(metrics: Metrics, lostLines: number): void {
+    for (const each of [requests, attempts, tokens, drops, lost]) each.reset();
+    lost.inc(lostLines);
+    for (const [key, count] of metrics.requests) {
+      const [protocol = '', status = ''] = key.split(' ');
+      requests.inc({ protocol, status }, count);
+    }
+    for (const [provider, tally] of metrics.tallies) {
+      for (const [key, count] of tally.attempts) {
+        const [outcome = '', code = ''] = key.split(' ');
+        attempts.inc({ provider, outcome, code }, count);
+      }
+      for (const [kind, count] of Object.entries(tally.tokens)) tokens.inc({ provider, kind }, count);
+      for (const [phase, count] of tally.drops) drops.inc({ provider, phase }, count);
+    }
+  }
+
+  function readLive(metrics: Metrics, live: readonly LiveProvider[]): void {
+    inFlight.reset();
+    credentials.reset();
+    for (const { provider: name, ready, cooling, inFlight: open } of live) {
+      const provider = metrics.label(name);
+      inFlight.set({ provider }, open);
+      credentials.set({ provider, state: 'ready' }, ready);
+      credentials.set({ provider, state: 'cooling' }, cooling);
+    }
+    memory.set(process.memoryUsage.rss());
+  }
+
+  return {
+    observe: {
+      duration: (provider, ms) => duration.observe({ provider }, ms / 1000),
+      firstByte: (provider, ms) => firstByte.observe({ provider }, ms / 1000),
+    },
+    async text(metrics, live, lostLines) {
+      readCounters(metrics, lostLines);
+      readLive(metrics, live);
+      return { contentType: registry.contentType, body: await registry.metrics() };
+    },
+  };
+}
