@@ -72,6 +72,9 @@ async function compile({ target, file }: Output): Promise<void> {
     minify: { whitespace: true, syntax: true },
     // A source map would carry the sources a second time; names are kept, so stack traces stay readable.
     sourcemap: 'none',
+    // Parsed at build time: a start then takes a fraction of the time, for a tenth more of size.
+    bytecode: true,
+    format: 'esm',
     define: {
       BUILD_COMMIT: JSON.stringify(stamp.commit),
       BUILD_DATE: JSON.stringify(stamp.date),

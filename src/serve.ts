@@ -99,20 +99,12 @@ function adminHall(steward: LiveSteward, telemetry: Telemetry, environment: Node
   return { steward, telemetry, version, commit, builtAt: buildDate, ...(password ? { password } : {}) };
 }
 
-/** Listens where the config says; a machine without IPv6 gets every IPv4 interface instead. */
+/** Listens where the config says. */
 function open(hall: Hall, config: Config): Bun.Server<unknown> {
   const address = listenAddress(config);
   if ('refused' in address)
     throw new ListenError(`host ${address.refused}; expected ${address.expected}.`, 78);
-  try {
-    return listen(createApp(hall), config, address);
-  } catch (error) {
-    const another = error instanceof ListenError && error.cause instanceof Error && 'code' in error.cause;
-    const lacking =
-      another && ['EADDRNOTAVAIL', 'EAFNOSUPPORT'].includes(String((error.cause as { code?: string }).code));
-    if (!lacking || address.fallback === undefined) throw error;
-    return listen(createApp(hall), config, { ...address, host: address.fallback });
-  }
+  return listen(createApp(hall), config, address);
 }
 
 /** What the pool knows, by provider. */

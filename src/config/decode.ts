@@ -164,12 +164,14 @@ function warnUnknown(name: string, known: readonly string[], at: Place, reader: 
 function decodeArray(schema: TSchema, items: TSchema, node: Node, at: Place, reader: Reader): unknown {
   if (!isSeq(node)) return refuse(schema, node, at, reader);
   const decoded: unknown[] = [];
-  for (const [index, item] of (node.items as Given[]).entries()) {
+  let index = 0;
+  for (const item of node.items as Given[]) {
     const place = { path: pathOf(at.path, index), name: at.name, offset: item?.range?.[0] ?? at.offset };
     if (item === null || (isScalar(item) && item.value === null)) {
-      reader.warn(place, 'empty item, ignored');
+      reader.warn({ ...place, path: at.path }, 'empty item, ignored');
       continue;
     }
+    index++;
     const result = decode(items, item, place, reader);
     if (result !== undefined) decoded.push(result);
   }

@@ -108,6 +108,9 @@ function apply(override: Override, config: Config, schema: TSchema, reader: Read
   let parent = config as unknown as Record<string, unknown>;
   for (const key of keys.slice(0, -1)) parent = parent[key] as Record<string, unknown>;
   parent[name] = decoded;
+  // Faults found in it later must name the variable, not a line of the file that it replaces.
+  report.overridden.set(keys.reduce(pathOf, ''), variable);
+  for (const path of report.offsets.keys()) if (path.startsWith(`${name}[`)) report.offsets.delete(path);
 }
 
 function readerOf(document: Document, schema: TObject, environment: Environment, report: Report): Reader {

@@ -61,8 +61,8 @@ const mountCodes = new Set(['EBUSY', 'EXDEV', 'EACCES', 'EPERM', 'EROFS']);
 /** Only for an existing file in a folder that lets nothing be renamed; `cause` is thrown when that is not the case. */
 async function writeInPlace(target: string, text: string, cause: unknown): Promise<void> {
   if (!mountCodes.has(codeOf(cause))) throw cause;
-  const file = await open(target, constants.O_WRONLY).catch(() => {
-    throw cause;
+  const file = await open(target, constants.O_WRONLY).catch((error: unknown) => {
+    throw codeOf(error) === 'EROFS' ? error : cause;
   });
   await writeWhole(file, text);
   await truncate(target, Buffer.byteLength(text));
@@ -99,20 +99,25 @@ export async function probe(folder: string): Promise<Written> {
   }
 }
 
-/** Whether `writeAtomic` would succeed on an existing file, tried without changing it. */
+/** Whether `writeAtomic` would succeed on a file, tried without changing it. */
 export async function canWrite(path: string): Promise<Written> {
   const target = await realpath(path).catch(() => path);
-  const tried = await probe(dirname(target));
-  if (tried.persisted) return { persisted: true, path: target };
-  const file = await open(target, constants.O_WRONLY).catch(() => undefined);
+  const folder = await probe(dirname(target));
+  let refused: unknown;
+  const file = await open(target, constants.O_WRONLY).catch((error: unknown) => void (refused = error));
   await file?.close();
-  return file ? { persisted: true, path: target } : { ...tried, path: target };
+  // A file that is a read-only mount of its own stays what it is, however writable its folder.
+  const mounted = codeOf(refused) === 'EROFS';
+  if (file || (folder.persisted && !mounted)) return { persisted: true, path: target };
+  const reason = folder.persisted ? refusal(refused, target) : folder.reason;
+  return { persisted: false, path: target, reason };
 }
 
 const codeOf = (error: unknown): string => (error as { code?: string } | undefined)?.code ?? '';
 
 const refusals: Readonly<Record<string, string>> = {
   EROFS: 'the file system is read-only',
+  EBUSY: 'it is a mount of its own and cannot be replaced',
   EACCES: 'permission denied',
   EPERM: 'the operation is not permitted',
   ENOSPC: 'the disk is full',

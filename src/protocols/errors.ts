@@ -271,11 +271,11 @@ function messageOf(fault: Fault, status: number, { message }: ErrorWords): strin
   // A refused key may be quoted in full ("Incorrect API key provided: test-key", capture 1eab5e1487ab373f).
   if (fault.kind === 'upstream-unauthorized')
     return `The upstream refused the gateway's credential (${status}).`;
-  if (message === undefined) return `The upstream answered ${status} without saying why.`;
+  if (message === undefined) return `The upstream reported an error (${status}) without saying why.`;
   const ended = /[.!?…]$/.test(message) ? message : `${message}.`;
   if (fault.kind === 'invalid-request' || fault.kind === 'too-large' || fault.kind === 'not-found')
     return ended;
-  return `The upstream answered ${status}: ${ended}`;
+  return `The upstream reported an error (${status}): ${ended}`;
 }
 
 const remedies: Readonly<Partial<Record<Fault['kind'], (fault: Fault, words: ErrorWords) => string>>> = {

@@ -108,8 +108,8 @@ export interface RouteDocs {
 // -------------------------------------------------------------------------------------------- the upstream's side
 
 export interface UpstreamSide {
-  /** Which tool names this wire accepts; absent means any. */
-  readonly names?: NameRule;
+  /** Which tools this wire takes; absent means any. Others reach it renamed or reshaped, and back. */
+  readonly tools?: ToolRule;
   /** Says everything it can of the request; reports the rest through `target.drop`. */
   encodeRequest(request: ChatRequest, target: Target): Json;
   /** @throws GatewayError `bad-upstream-data`, or what an error carried inside a 200 says. */
@@ -120,11 +120,16 @@ export interface UpstreamSide {
   decodeError(status: number, headers: Headers, text: string): GatewayError;
 }
 
-/** The alphabet and length of tool names. */
-export interface NameRule {
+/** What a wire takes as a tool. */
+export interface ToolRule {
   /** One character that a name must not hold, such as `/[^A-Za-z0-9_-]/`. */
   readonly forbidden: RegExp;
+  /** Characters of the longest name. */
   readonly longest: number;
+  /** Tools may stand in namespaces. */
+  readonly namespaces?: true;
+  /** Tools may take free text instead of JSON. */
+  readonly freeForm?: true;
 }
 
 /** Whom a request is encoded for. */

@@ -2,14 +2,14 @@ import type { Call } from '../channels/channel.ts';
 import { GatewayError } from '../core/error.ts';
 import { type ChatEvent, folding, type Reply, unfold, type Usage } from '../core/event.ts';
 import { type Json, replaceTopLevel, tryParseObject } from '../core/json.ts';
-import type { Machine } from '../core/machine.ts';
+import { chain, type Machine } from '../core/machine.ts';
 import type { UpstreamSide } from '../protocols/protocol.ts';
 import { passHeaders, send } from '../wire/fetch.ts';
 import type { Frame } from '../wire/sse.ts';
 import { echoOf, type Errand } from './errand.ts';
 import { fit } from './fit.ts';
 import { type Dialect, directLane, type Edit, translatedLane } from './lane.ts';
-import { fitNames, type Names } from './names.ts';
+import { type FittedTools, fitTools } from './tools.ts';
 import { type Flow, open, reader } from './pipe.ts';
 import type { Attempt } from './plan.ts';
 
@@ -23,7 +23,7 @@ interface Passage {
   readonly upstream: UpstreamSide;
   readonly direct: boolean;
   readonly body: string;
-  readonly names: Names | undefined;
+  readonly tools: FittedTools | undefined;
 }
 
 /**
@@ -48,13 +48,13 @@ function encode(errand: Errand, attempt: Attempt): Passage {
     throw new GatewayError({ kind: 'internal' }, `${attempt.protocol.id} cannot be sent upstream.`);
   const same = attempt.protocol === exchange.protocol && !exchange.route.codec;
   if (same && !plan.reasoning)
-    return { upstream, direct: true, body: directBody(errand, attempt), names: undefined };
+    return { upstream, direct: true, body: directBody(errand, attempt), tools: undefined };
   const fitted = fit(errand.chat(), attempt.card, plan.reasoning, drop);
-  const names = fitNames(fitted, upstream.names);
+  const tools = fitTools(fitted, upstream.tools, drop);
   const dialect = attempt.connection.dialect === undefined ? {} : { dialect: attempt.connection.dialect };
   const target = { model: attempt.model, card: attempt.card, drop, ...dialect };
-  const body = JSON.stringify(upstream.encodeRequest(names?.request ?? fitted, target));
-  return { upstream, direct: false, body, names };
+  const body = JSON.stringify(upstream.encodeRequest(tools?.request ?? fitted, target));
+  return { upstream, direct: false, body, tools };
 }
 
 /** The client's own bytes, but for the model's name where the upstream knows another. */
@@ -128,7 +128,7 @@ async function readWhole(
     return { kind: 'whole', text: shown, usage: reply.usage, headers };
   }
   const codec = exchange.route.codec ?? client;
-  const told = codec.encodeReply(passage.names?.restoreReply(reply) ?? reply, echoOf(errand, attempt));
+  const told = codec.encodeReply(passage.tools?.restoreReply(reply) ?? reply, echoOf(errand, attempt));
   return { kind: 'whole', text: JSON.stringify(told), usage: reply.usage, headers };
 }
 
@@ -206,7 +206,7 @@ function wholeAsStream(
   const body = tryParseObject(text);
   if (!body) throw notJson(headers);
   const reply = decodeReply(passage, body, attempt, headers);
-  const said = [...unfold(passage.names?.restoreReply(reply) ?? reply)];
+  const said = [...unfold(passage.tools?.restoreReply(reply) ?? reply)];
   const lane = translatedLane(
     {
       *push() {},
@@ -219,18 +219,10 @@ function wholeAsStream(
   return { kind: 'flow', flow: { lane, held: [...lane.end()], reader: undefined }, headers };
 }
 
-/** The upstream's events, with the client's own tool names. */
-function restoring({ upstream, names }: Passage): Machine<Frame, ChatEvent> {
+/** The upstream's events, with the tools as the client knows them. */
+function restoring({ upstream, tools }: Passage): Machine<Frame, ChatEvent> {
   const decode = upstream.decodeStream();
-  if (!names) return decode;
-  return {
-    *push(frame) {
-      for (const event of decode.push(frame)) yield names.restoreEvent(event);
-    },
-    *end() {
-      for (const event of decode.end()) yield names.restoreEvent(event);
-    },
-  };
+  return tools ? chain(decode, tools.restoreEvents()) : decode;
 }
 
 /** Under `force-mapping` every frame that names the model names the alias. In JSON text a quoted key cannot occur inside a string. */

@@ -1,3 +1,4 @@
+import { effortBudgets, effortOf } from '../core/effort.ts';
 import type { ModelCard, Thinking } from '../core/model.ts';
 import { type ChatRequest, type Effort, efforts, type Reasoning } from '../core/request.ts';
 import type { Drop } from '../protocols/protocol.ts';
@@ -88,20 +89,4 @@ function clampLevel(effort: string | undefined, levels: readonly Effort[], spell
   const distance = (level: Effort) => Math.abs(efforts.indexOf(level) - wanted);
   const nearest = levels.reduce((best, level) => (distance(level) < distance(best) ? level : best));
   return { effort: nearest, changed: !spelled };
-}
-
-/** Thinking tokens that stand for a level, and the level that stands for a number of thinking tokens. */
-export const effortBudgets: Readonly<Record<Effort, number>> = {
-  none: 0,
-  minimal: 512,
-  low: 1024,
-  medium: 8192,
-  high: 24_576,
-  xhigh: 32_768,
-  max: 128_000,
-};
-
-export function effortOf(budget: number): Effort | 'auto' {
-  if (budget < 0) return 'auto';
-  return efforts.find((effort) => effort !== 'max' && budget <= effortBudgets[effort]) ?? 'xhigh';
 }

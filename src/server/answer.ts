@@ -71,8 +71,7 @@ function internals(id: string, thrown: unknown): Record<string, string> {
 }
 
 /** 415 is no fault of its own: to every dialect it is an invalid request. */
-export const statusOf = (error: GatewayError): number =>
-  error.code === unsupportedEncoding ? 415 : error.status;
+const statusOf = (error: GatewayError): number => (error.code === unsupportedEncoding ? 415 : error.status);
 
 function errorHeaders(error: GatewayError): Record<string, string> {
   const headers: Record<string, string> = {};
@@ -84,7 +83,7 @@ function errorHeaders(error: GatewayError): Record<string, string> {
 }
 
 /** The dialect of a caller on a path that belongs to no protocol, judged by what such clients send. */
-export function dialect(protocols: readonly Protocol[], headers: Headers, path: string): EncodeError {
+function dialect(protocols: readonly Protocol[], headers: Headers, path: string): EncodeError {
   const id = isGemini(path)
     ? 'gemini'
     : headers.has('anthropic-version')

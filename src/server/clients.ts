@@ -57,7 +57,7 @@ function relaying(hall: Hall, protocol: Protocol, client: ClientSide, route: Rou
 const mebibyte = 1024 * 1024;
 
 /** The body limits of a config, in bytes. */
-export function limitsOf(config: Config): BodyLimits {
+function limitsOf(config: Config): BodyLimits {
   const { limits } = config;
   return { encoded: limits['body-mb'] * mebibyte, decoded: limits['decoded-body-mb'] * mebibyte };
 }

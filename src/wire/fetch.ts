@@ -48,19 +48,15 @@ export type Fetch = (url: string, init: BunFetchRequestInit) => Promise<Response
  * @throws GatewayError `transport` with the phase that failed, `cancelled` after an abort, `upstream-failed` for a redirect.
  */
 export async function send(outgoing: Outgoing, options: SendOptions): Promise<Response> {
-  const out = await wayOut(outgoing);
+  const out = wayOut(outgoing);
+  return exchange(outgoing, out instanceof Promise ? await out : out, options);
+}
+
+async function exchange(outgoing: Outgoing, out: WayOut, options: SendOptions): Promise<Response> {
   if (options.signal.aborted) throw cancelled();
-  const watch = watched(options, outgoing, out);
+  const watch = new Watch(options.signal, options.timeouts, outgoing, out);
   try {
-    const response = await (options.fetch ?? fetch)(outgoing.url, {
-      method: outgoing.method,
-      headers: outgoing.headers,
-      ...(outgoing.body === undefined ? {} : { body: outgoing.body }),
-      ...out.init,
-      signal: watch.signal,
-      redirect: 'manual',
-      timeout: false,
-    });
+    const response = await (options.fetch ?? fetch)(outgoing.url, initOf(outgoing, out, watch.signal));
     watch.answered();
     const refusal = refusalOf(response, outgoing, out);
     if (!refusal) return guarded(response, watch);
@@ -70,6 +66,18 @@ export async function send(outgoing: Outgoing, options: SendOptions): Promise<Re
     watch.over();
     throw transportError(thrown, destinationOf(outgoing, out));
   }
+}
+
+function initOf(
+  { method, headers, body }: Outgoing,
+  { init }: WayOut,
+  signal: AbortSignal,
+): BunFetchRequestInit {
+  const all: BunFetchRequestInit = { method, headers, signal, redirect: 'manual', timeout: false };
+  if (body !== undefined) all.body = body;
+  if (init.proxy !== undefined) all.proxy = init.proxy;
+  if (init.keepalive !== undefined) all.keepalive = init.keepalive;
+  return all;
 }
 
 // ------------------------------------------------------------------------------------------------------ the way out
@@ -146,71 +154,95 @@ function redirected(status: number, location: string, base: string): GatewayErro
 // ------------------------------------------------------------------------------------------------------- deadlines
 
 /** The clock of one exchange: one timer that serves each phase in turn, and the signal that ends it. */
-interface Watch {
-  readonly signal: AbortSignal;
+class Watch {
+  private readonly abort = new AbortController();
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  /** When somebody began to wait for the body; 0 while nobody does. */
+  private waitingSince = 0;
+  private headersDue = true;
+
+  constructor(
+    private readonly client: AbortSignal,
+    private readonly timeouts: Timeouts,
+    private readonly outgoing: Outgoing,
+    private readonly out: WayOut,
+  ) {
+    client.addEventListener('abort', this);
+    const { connectMs, firstByteMs } = timeouts;
+    if (connectMs > 0 && (firstByteMs <= 0 || connectMs < firstByteMs)) this.arm(connectMs, onConnectDue);
+    else if (firstByteMs > 0) this.arm(firstByteMs, onFirstByteDue);
+  }
+
+  get signal(): AbortSignal {
+    return this.abort.signal;
+  }
+
   /** Headers have come. */
-  answered(): void;
+  answered(): void {
+    this.headersDue = false;
+    this.disarm();
+  }
+
   /** Somebody waits for the body, from now on. */
-  wait(): void;
+  wait(): void {
+    this.waitingSince = performance.now();
+    if (this.timer === undefined && this.timeouts.gapMs > 0) this.arm(this.timeouts.gapMs, onGapDue);
+  }
+
   /** Nobody waits; a slow client is no fault of the upstream. */
-  rest(): void;
+  rest(): void {
+    this.waitingSince = 0;
+  }
+
   /** The exchange is done. */
-  over(): void;
+  over(): void {
+    this.headersDue = false;
+    this.waitingSince = 0;
+    this.disarm();
+    this.client.removeEventListener('abort', this);
+  }
+
+  /** The client is gone; the name is the one that EventTarget calls. */
+  handleEvent(): void {
+    this.abort.abort(cancelled());
+  }
+
+  async connectDue(): Promise<void> {
+    const { connectMs, firstByteMs } = this.timeouts;
+    if (firstByteMs > 0) this.arm(firstByteMs - connectMs, onFirstByteDue);
+    const reacted = await anyReacts(placesOf(this.outgoing, this.out));
+    if (!reacted && this.headersDue) this.abort.abort(late('connect', connectMs, this.outgoing));
+  }
+
+  firstByteDue(): void {
+    this.abort.abort(late('first-byte', this.timeouts.firstByteMs, this.outgoing));
+  }
+
+  /** Reading on does not touch the timer, only the time; so it may be early, and then waits for the rest. */
+  gapDue(): void {
+    this.timer = undefined;
+    if (this.waitingSince === 0) return;
+    const { gapMs } = this.timeouts;
+    const leftMs = gapMs - (performance.now() - this.waitingSince);
+    if (leftMs > 0) return this.arm(leftMs, onGapDue);
+    this.abort.abort(late('gap', gapMs, this.outgoing));
+  }
+
+  private arm(ms: number, due: (watch: Watch) => void): void {
+    this.disarm();
+    this.timer = setTimeout(due, Math.min(ms, longestTimerMs), this);
+  }
+
+  private disarm(): void {
+    if (this.timer === undefined) return;
+    clearTimeout(this.timer);
+    this.timer = undefined;
+  }
 }
 
-function watched({ signal, timeouts }: SendOptions, outgoing: Outgoing, out: WayOut): Watch {
-  const abort = new AbortController();
-  const { connectMs, firstByteMs, gapMs } = timeouts;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let waitingSince = 0;
-  let headersDue = true;
-
-  const onAbort = () => abort.abort(cancelled());
-  const arm = (ms: number, due: () => void) => {
-    clearTimeout(timer);
-    timer = setTimeout(due, Math.min(ms, longestTimerMs));
-  };
-  const onFirstByteDue = () => abort.abort(late('first-byte', firstByteMs, outgoing));
-  const onConnectDue = () => {
-    if (firstByteMs > 0) arm(firstByteMs - connectMs, onFirstByteDue);
-    void anyReacts(placesOf(outgoing, out)).then((reacted) => {
-      if (!reacted && headersDue) abort.abort(late('connect', connectMs, outgoing));
-    });
-  };
-  const onGapDue = () => {
-    timer = undefined;
-    if (waitingSince === 0) return;
-    const leftMs = gapMs - (performance.now() - waitingSince);
-    if (leftMs <= 0) return abort.abort(late('gap', gapMs, outgoing));
-    arm(leftMs, onGapDue);
-  };
-
-  signal.addEventListener('abort', onAbort, { once: true });
-  if (connectMs > 0 && (firstByteMs <= 0 || connectMs < firstByteMs)) arm(connectMs, onConnectDue);
-  else if (firstByteMs > 0) arm(firstByteMs, onFirstByteDue);
-
-  return {
-    signal: abort.signal,
-    answered() {
-      headersDue = false;
-      clearTimeout(timer);
-      timer = undefined;
-    },
-    wait() {
-      waitingSince = performance.now();
-      if (gapMs > 0 && timer === undefined) arm(gapMs, onGapDue);
-    },
-    rest() {
-      waitingSince = 0;
-    },
-    over() {
-      headersDue = false;
-      waitingSince = 0;
-      clearTimeout(timer);
-      signal.removeEventListener('abort', onAbort);
-    },
-  };
-}
+const onConnectDue = (watch: Watch) => void watch.connectDue();
+const onFirstByteDue = (watch: Watch) => watch.firstByteDue();
+const onGapDue = (watch: Watch) => watch.gapDue();
 
 /** The longest a timer can run; longer ones would fire at once. */
 const longestTimerMs = 2 ** 31 - 1;
@@ -271,17 +303,22 @@ function guarded(response: Response, watch: Watch): Response {
     return body;
   };
   const bytes = async () => {
-    if (body === undefined && isShort(response.headers))
-      return unpacked(await whole(() => nativeBytes.call(response), watch));
-    return unpacked(await new Response(guardedBody()).bytes());
+    if (body !== undefined || !isShort(response.headers))
+      return unpacked(await new Response(guardedBody()).bytes());
+    watch.wait();
+    try {
+      return unpacked(await nativeBytes.call(response));
+    } catch (thrown) {
+      throw brokenBody(thrown);
+    } finally {
+      watch.over();
+    }
   };
   const text = async () => decoder.decode(await bytes());
-  return Object.defineProperties(response, {
-    body: { get: guardedBody },
-    bytes: { value: bytes },
-    text: { value: text },
-    json: { value: async () => JSON.parse(await text()) },
-  });
+  response.bytes = bytes;
+  response.text = text;
+  response.json = async () => JSON.parse(await text());
+  return Object.defineProperty(response, 'body', { get: guardedBody });
 }
 
 const nativeBytes = Response.prototype.bytes;
@@ -298,17 +335,6 @@ const shortBytes = 1024 * 1024;
 function isShort(headers: Headers): boolean {
   const length = headers.get('content-length');
   return length !== null && Number(length) <= shortBytes;
-}
-
-async function whole<T>(read: () => Promise<T>, watch: Watch): Promise<T> {
-  watch.wait();
-  try {
-    return await read();
-  } catch (thrown) {
-    throw brokenBody(thrown);
-  } finally {
-    watch.over();
-  }
 }
 
 function watchedBody(
@@ -347,7 +373,7 @@ function watchedBody(
 const unpackedLimit = 256 * 1024 * 1024;
 
 /** Fetch has undone what Content-Encoding says; some upstreams compress and do not say so. No JSON begins like this. */
-function unpacked(bytes: Uint8Array): Uint8Array {
+function unpacked(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   try {
     if (bytes[0] === 0x1f && bytes[1] === 0x8b) return gunzipSync(bytes, { maxOutputLength: unpackedLimit });
     if (bytes[0] === 0x28 && bytes[1] === 0xb5 && bytes[2] === 0x2f && bytes[3] === 0xfd)

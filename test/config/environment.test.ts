@@ -42,10 +42,15 @@ describe('variables over the file', () => {
     expect(config['api-keys']).toEqual(['from-file']);
   });
 
-  test('may not hold a sample key either', () => {
-    const { faults } = refused(() => parse('', { environment: { CLIPROXY_API_KEYS: 'your-api-key-1' } }));
+  test('may not hold a sample key either, and the fault names the variable, not the file', () => {
+    const { faults } = refused(() => parse(file, { environment: { CLIPROXY_API_KEYS: 'a,your-api-key-1' } }));
     expect(faults).toMatchObject([
-      { path: 'api-keys[0]', message: 'this is a sample key that everybody knows' },
+      {
+        file: 'environment',
+        line: 0,
+        path: 'CLIPROXY_API_KEYS',
+        message: 'this is a sample key that everybody knows',
+      },
     ]);
   });
 });

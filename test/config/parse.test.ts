@@ -170,6 +170,11 @@ describe('a wrong config is refused with file, line, column, key path, what was 
     });
   });
 
+  test('finds an item below an empty one', () => {
+    const { faults } = refused(() => parse('api-keys:\n  -\n  - your-api-key-1\n'));
+    expect(faults).toMatchObject([{ line: 3, path: 'api-keys[0]' }]);
+  });
+
   test('collects every fault, in the order of the file', () => {
     const { faults } = refused(() => parse('port: x\ndebug: perhaps\nproxy-url: nowhere\nrouting: 5\n'));
     expect(faults.map(({ line, path }) => [line, path])).toEqual([
@@ -245,7 +250,7 @@ describe('what has one meaning only is accepted, with a warning', () => {
     ['api-keys: ["\u00a0sk-a\u200b"]\n', 'config.yaml:1: api-keys[0]: spaces around the value were removed'],
     ['api-keys: [a, a]\n', 'config.yaml:1: api-keys[1]: this key is listed before, ignored'],
     ['api-keys: ["", b]\n', 'config.yaml:1: api-keys[0]: empty key, ignored'],
-    ['api-keys:\n  -\n  - b\n', 'config.yaml:2: api-keys[0]: empty item, ignored'],
+    ['api-keys:\n  -\n  - b\n', 'config.yaml:2: api-keys: empty item, ignored'],
     [
       'claude-api-key: [{api-key: <your key>}]\n',
       'config.yaml:1: claude-api-key[0].api-key: looks like a placeholder, not like a real secret',

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import type { Thinking } from '../../src/core/model.ts';
 import type { Reasoning } from '../../src/core/request.ts';
-import { effortOf, fitReasoning } from '../../src/relay/fit.ts';
+import { effortOf } from '../../src/core/effort.ts';
+import { fitReasoning } from '../../src/relay/fit.ts';
 
 const budgets: Thinking = { min: 1024, max: 32_000, zeroAllowed: true };
 const levels: Thinking = { levels: ['low', 'medium', 'high'], zeroAllowed: false };

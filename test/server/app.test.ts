@@ -181,7 +181,7 @@ describe('management', () => {
       .get('/breaks', () => {
         throw new Error('boom');
       });
-  const { app, get, logged } = stand({ admin });
+  const { get, logged } = stand({ admin });
 
   test('is mounted with our request ids', async () => {
     const made = await get('/v0/management/config');

@@ -3,6 +3,7 @@ import { validate } from '@scalar/openapi-parser';
 import { parse } from 'yaml';
 import { createAdmin } from '../../src/admin/index.ts';
 import anthropic from '../../src/protocols/anthropic-messages/index.ts';
+import { describeRoute } from '../../src/server/openapi.ts';
 import { stand, type Stand } from './support.ts';
 
 const { app, get } = documented();
@@ -79,13 +80,15 @@ describe('the OpenAPI document', () => {
   });
 
   test('has curl lines that a shell reads as they are meant', () => {
-    const [sample] = operations.find(({ name }) => name === 'POST /v1/messages')!.operation['x-codeSamples'];
-    const read = Bun.spawnSync(
-      ['sh', '-c', `curl() { for word; do echo "$word"; done; }; ${sample.source}`],
-      {
-        env: { ...process.env, KEY: 'k' },
-      },
-    );
+    const { client } = anthropic;
+    const [route] = client!.routes;
+    const example = { model: 'demo', text: `it's "quoted" $HOME` };
+    const described: any = describeRoute(anthropic, client!, {
+      ...route!,
+      docs: { ...route!.docs, example },
+    });
+    const script = `curl() { for word; do echo "$word"; done; }; ${described['x-codeSamples'][0].source}`;
+    const read = Bun.spawnSync(['sh', '-c', script], { env: { ...process.env, KEY: 'k' } });
     expect(read.stdout.toString().trim().split('\n')).toEqual([
       'http://localhost:8317/v1/messages',
       '-H',
@@ -93,7 +96,7 @@ describe('the OpenAPI document', () => {
       '-H',
       'Content-Type: application/json',
       '-d',
-      JSON.stringify(anthropic.client?.routes[0]?.docs.example),
+      JSON.stringify(example),
     ]);
   });
 

@@ -1,3 +1,4 @@
+import { effortBudgets } from '../../core/effort.ts';
 import type { Json } from '../../core/json.ts';
 import type { ModelCard, Thinking } from '../../core/model.ts';
 import type { ChatRequest, Effort, Reasoning } from '../../core/request.ts';
@@ -77,22 +78,11 @@ function wishOf(reasoning: Reasoning | undefined, can: Thinking | undefined): Wi
   if (budget !== undefined && budget > 0) return { kind: 'budget', budget, ...named };
   // A model that is known to take budgets only has no choice of its own to make.
   if (free && levels.length === 0 && can?.dynamicAllowed === false)
-    return { kind: 'budget', budget: budgets.medium };
+    return { kind: 'budget', budget: effortBudgets.medium };
   if (free || levels.length > 0) return { kind: 'adaptive', ...named };
-  const tokens = budgets[effort as Effort];
+  const tokens = effortBudgets[effort as Effort];
   return tokens === undefined ? { kind: 'adaptive', ...named } : { kind: 'budget', budget: tokens };
 }
-
-/** Thinking tokens that stand for a level on models that know budgets only. */
-const budgets: Readonly<Record<Effort, number>> = {
-  none: 0,
-  minimal: 512,
-  low: 1024,
-  medium: 8192,
-  high: 24_576,
-  xhigh: 32_768,
-  max: 128_000,
-};
 
 /** This wire has no `minimal`, and `xhigh` and `max` only where the model lists them. */
 function levelOf(effort: string, levels: readonly string[]): string {

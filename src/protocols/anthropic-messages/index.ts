@@ -114,7 +114,7 @@ const anthropicMessages: Protocol = {
   },
   upstream: {
     // The API documents ^[a-zA-Z0-9_-]{1,128}$ for tool names.
-    names: { forbidden: /[^A-Za-z0-9_-]/, longest: 128 },
+    tools: { forbidden: /[^A-Za-z0-9_-]/, longest: 128 },
     encodeRequest,
     decodeReply,
     decodeStream,

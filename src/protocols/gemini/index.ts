@@ -76,7 +76,7 @@ const gemini: Protocol = {
     headers: ['x-goog-user-project', 'x-goog-request-params'],
   },
   upstream: {
-    names: { forbidden: /[^A-Za-z0-9_.:-]/, longest: 64 },
+    tools: { forbidden: /[^A-Za-z0-9_.:-]/, longest: 64 },
     encodeRequest,
     decodeReply,
     decodeStream,

@@ -1,3 +1,4 @@
+import { effortOf } from '../../core/effort.ts';
 import { compact, type Json, readObject } from '../../core/json.ts';
 import type { ChatRequest, OutputFormat, Reasoning, Sampling } from '../../core/request.ts';
 import type { Drop, Target } from '../protocol.ts';
@@ -58,27 +59,16 @@ function encodeSampling(sampling: Sampling, model: string, drop: Drop): Json {
   });
 }
 
-/** Levels for numbers of thinking tokens, by their upper bounds. */
-const efforts: readonly (readonly [number, string])[] = [
-  [0, 'none'],
-  [512, 'minimal'],
-  [1024, 'low'],
-  [8192, 'medium'],
-  [24_576, 'high'],
-];
-
 /** The wish to think as a level; `auto`, the model's own choice, is said by saying nothing. */
 function encodeEffort(reasoning: Reasoning | undefined, model: string, drop: Drop): string | undefined {
   if (!reasoning) return undefined;
   const { effort, budget, summary } = reasoning;
   if (summary === 'none') drop('reasoning.summary: thinking cannot be hidden');
-  const level = effort ?? (budget === undefined || budget < 0 ? 'auto' : levelOf(budget));
+  const level = effort ?? (budget === undefined ? 'auto' : effortOf(budget));
   if (level === 'auto') return undefined;
   // OpenAI's other models cannot think, which is what was asked, and refuse the field.
   return level === 'none' && isOpenAi(model) && !isReasoningFamily(model) ? undefined : level;
 }
-
-const levelOf = (budget: number): string => efforts.find(([most]) => budget <= most)?.[1] ?? 'xhigh';
 
 function encodeOutput(output: OutputFormat | undefined): Json | undefined {
   if (!output) return undefined;

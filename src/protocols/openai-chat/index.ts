@@ -111,7 +111,7 @@ const openaiChat: Protocol = {
   },
   upstream: {
     // OpenAI documents ^[a-zA-Z0-9_-]{1,64}$ for function names.
-    names: { forbidden: /[^A-Za-z0-9_-]/, longest: 64 },
+    tools: { forbidden: /[^A-Za-z0-9_-]/, longest: 64 },
     encodeRequest,
     decodeReply,
     decodeStream,

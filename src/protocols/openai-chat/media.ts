@@ -58,12 +58,26 @@ function decodeAudio(part: Json, path: string): MediaPart {
   return {
     kind: 'media',
     media: 'audio',
-    mime: located?.mime || (format ? (audioMimes.get(format) ?? `audio/${format}`) : unknownMime),
+    mime: located?.mime || (format ? (audioMimes.get(format) ?? `audio/${format}`) : audioMimeOf(data)),
     source: located?.source ?? { kind: 'data', data },
     ...compact({ cache: cacheMark(part) }),
     ...extraOf(part, new Set(['type', 'input_audio', 'cache_control'])),
   };
 }
+
+/** What sound is by its first bytes, as base64 shows them: RIFF, Ogg, fLaC, an ID3 tag or a frame of MP3. */
+function audioMimeOf(base64: string): string {
+  const found = audioStarts.find(([start]) => base64.startsWith(start));
+  return found?.[1] ?? unknownMime;
+}
+
+const audioStarts: readonly (readonly [string, string])[] = [
+  ['UklGR', 'audio/wav'],
+  ['T2dnU', 'audio/ogg'],
+  ['ZkxhQ', 'audio/flac'],
+  ['SUQz', 'audio/mpeg'],
+  ['//', 'audio/mpeg'],
+];
 
 const audioMimes: ReadonlyMap<string, string> = new Map([
   ['mp3', 'audio/mpeg'],

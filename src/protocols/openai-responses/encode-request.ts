@@ -1,3 +1,4 @@
+import { effortOf } from '../../core/effort.ts';
 import { compact, type Json, omit, readObject, readString } from '../../core/json.ts';
 import type { ChatRequest, Message, Part, ToolResultPart } from '../../core/request.ts';
 import type { Drop, Target } from '../protocol.ts';
@@ -235,16 +236,13 @@ function encodeReasoning(reasoning: ChatRequest['reasoning']): Json | undefined 
   if (!reasoning) return undefined;
   const { effort, budget, summary } = reasoning;
   const level =
-    effort === 'auto' ? undefined : (effort ?? (budget === undefined ? undefined : effortFor(budget)));
+    effort === 'auto' ? undefined : (effort ?? (budget === undefined ? undefined : effortWord(budget)));
   const wire = compact({ effort: level, summary: summary === 'none' ? undefined : summary });
   return Object.keys(wire).length > 0 ? wire : undefined;
 }
 
-/** The level that stands for a budget where nobody fitted it before (translation table: budget to level). */
-function effortFor(budget: number): string | undefined {
-  if (budget < 0) return undefined;
-  if (budget === 0) return 'none';
-  if (budget <= 512) return 'minimal';
-  if (budget <= 1024) return 'low';
-  return budget <= 8192 ? 'medium' : 'high';
+/** Responses knows no word for the model's own choice, so it is left unsaid. */
+function effortWord(budget: number): string | undefined {
+  const effort = effortOf(budget);
+  return effort === 'auto' ? undefined : effort;
 }

@@ -72,7 +72,7 @@ const openaiResponses: Protocol = {
     ],
   },
   upstream: {
-    names: { forbidden: /[^A-Za-z0-9_-]/, longest: 64 },
+    tools: { forbidden: /[^A-Za-z0-9_-]/, longest: 64, namespaces: true, freeForm: true },
     encodeRequest,
     decodeReply,
     decodeStream,
