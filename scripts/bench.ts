@@ -3,7 +3,7 @@ import { cpus, loadavg, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { generator } from './bench/generator.ts';
-import { lanes } from './bench/lanes.ts';
+import { isDirect, type Lane, lanes } from './bench/lanes.ts';
 import {
   measureLanes,
   measureRest,
@@ -13,7 +13,7 @@ import {
 } from './bench/measure.ts';
 import { pinned } from './bench/process.ts';
 import { aimsOf, render, type Results } from './bench/report.ts';
-import { gateway, nginx, passThrough, upstream } from './bench/targets.ts';
+import { gateway, nginx, passThrough, type Target, upstream } from './bench/targets.ts';
 import { root } from './run/step.ts';
 
 /**
@@ -62,10 +62,14 @@ async function measureAll(): Promise<Results> {
 
   progress('memory of 1,000 open streams');
   const streamMemory: StreamMemory[] = [];
+  const measureFresh = async (name: string, lane: Lane, start: () => Promise<Target>) => {
+    const target = await start();
+    streamMemory.push(await measureStreamMemory(load, name, target, lane));
+    await target.stop();
+  };
   for (const lane of lanes.filter(({ stream, upstream: wire }) => stream && wire === 'chat')) {
-    const fresh = await gateway({ ...setting, home: folder('streams') }, 0);
-    streamMemory.push(await measureStreamMemory(load, 'gateway', fresh, lane));
-    await fresh.stop();
+    if (isDirect(lane)) await measureFresh('pass-through', lane, () => passThrough(mock.port));
+    await measureFresh('gateway', lane, () => gateway({ ...setting, home: folder('streams') }, 0));
   }
   await Promise.all([load, own, plain, mock, ...(proxy ? [proxy] : [])].map((program) => program.stop()));
   return { version: versionOf(), machine: machine(), cells, streamMemory, rest };

@@ -1,19 +1,23 @@
 import { afterAll, describe, expect, test } from 'bun:test';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fold, type ChatEvent, type Reply } from '../src/core/event.ts';
-import { tryParseObject } from '../src/core/json.ts';
+import { tryParseObject, type Json } from '../src/core/json.ts';
 import { protocols } from '../src/protocols/index.ts';
 import type { Protocol } from '../src/protocols/protocol.ts';
 import { render } from '../src/wire/sse.ts';
 import {
   expectFile,
   expectGolden,
+  fixtures,
   formatGoldens,
   golden,
   scenariosOf,
   settled,
   type Scenario,
 } from './support/fixtures.ts';
+import { anthropicFault } from './support/anthropic-checks.ts';
+import { openaiFault } from './support/openai-checks.ts';
 import { schemaFault, schemasMissing } from './support/schemas.ts';
 import {
   decodeBytes,
@@ -39,6 +43,12 @@ interface Lost {
 
 afterAll(formatGoldens);
 
+/** What the vendors refuse beyond their schemas, in their own words. Signatures are nobody's here, so they pass. */
+const vendorChecks: Readonly<Record<string, (body: Json) => string | undefined>> = {
+  'openai-chat': (body) => openaiFault(body)?.message,
+  'anthropic-messages': (body) => anthropicFault(body, () => true),
+};
+
 const losses: Lost[] = [];
 const validates = schemasMissing ? test.skip : test;
 
@@ -49,6 +59,16 @@ for (const client of protocols.filter((protocol) => protocol.client))
         if (scenario.request) requests(client, upstream, scenario);
       for (const scenario of scenariosOf(upstream.id)) answers(client, upstream, scenario);
     });
+
+test('every golden file belongs to a case', () => {
+  const names = protocols.flatMap(({ id }) => scenariosOf(id).map(({ name }) => name));
+  const pairs = protocols.flatMap((client) => protocols.map((upstream) => `${client.id}.${upstream.id}`));
+  const cases = new Set(names.flatMap((name) => pairs.map((pair) => `${name}.${pair}`)));
+  const orphans = readdirSync(join(fixtures, 'matrix')).filter(
+    (file) => !cases.has(file.replace(/\.(request\.json|reply\.json|error\.json|sse)$/, '')),
+  );
+  expect(orphans).toEqual([]);
+});
 
 test('docs/losses.md tells what each pair cannot carry over', () => {
   expectFile(join(import.meta.dir, '../docs/losses.md'), lossesPage());
@@ -70,6 +90,13 @@ function requests(client: Protocol, upstream: Protocol, { name, request }: Scena
     note(client, upstream, name, 'request', dropped);
     expectGolden(`matrix/${name}.${client.id}.${upstream.id}.request.json`, golden(body));
   });
+
+  const check = vendorChecks[upstream.id];
+  if (check)
+    test(`${name}: writes a request the vendor would serve`, () => {
+      const own = client === upstream ? check(request!) : undefined;
+      expect([undefined, own]).toContain(check(JSON.parse(JSON.stringify(encode().body)) as Json));
+    });
 
   validates(because(`${name}: writes a request the vendor's schema accepts`), () => {
     expect(schemaFault(upstream.id, 'request', JSON.parse(JSON.stringify(encode().body)))).toBeUndefined();

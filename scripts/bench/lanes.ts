@@ -43,7 +43,7 @@ export function jobFor(lane: Lane, port: number, seconds: number): Job {
 
 /** Streams that stay open for five seconds, all at once. */
 export function openStreams(lane: Lane, port: number, connections: number): Job {
-  return { ...requestFor(lane, 'slow'), port, seconds: 60, connections, requestsEach: 1 };
+  return { ...requestFor(lane, 'slow'), port, seconds: 5, connections, requestsEach: 1 };
 }
 
 function requestFor(

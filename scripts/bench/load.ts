@@ -28,94 +28,131 @@ export interface Outcome {
   readonly p99Ms: number;
 }
 
-/** The load generator, a process of its own: runs one job after the other and verifies every answer. */
-if (import.meta.main) {
-  for await (const line of console) console.log(JSON.stringify(await runJob(JSON.parse(line))));
+/** How long answers may take that are still awaited when the time for new requests is over. */
+const patienceMs = 20_000;
+
+/** What the connections of one job have in common. */
+interface Run {
+  readonly job: Job;
+  /** When the last request may begin, on the clock of `performance.now()`. */
+  readonly deadline: number;
+  readonly open: Set<Client>;
+  readonly latencies: number[];
+  requests: number;
+  faults: number;
+  fault: string | undefined;
 }
 
 /** A closed loop: each connection sends its next request when its answer is complete. */
 export async function runJob(job: Job): Promise<Outcome> {
-  const latencies: number[] = [];
-  let faults = 0;
-  let firstFault: string | undefined;
-  let number = 0;
   const started = performance.now();
   const deadline = started + job.seconds * 1000;
-
-  const failed = (what: string) => {
-    faults += 1;
-    firstFault ??= what;
+  const latencies: number[] = [];
+  const run: Run = { job, deadline, latencies, open: new Set(), requests: 0, faults: 0, fault: undefined };
+  const giveUp = () => {
+    for (const client of run.open) client.end('no answer came in time');
   };
-
-  /** One connection until the job is over or it breaks. */
-  const connection = () =>
-    new Promise<void>((resolve) => {
-      const { bytes, at } = requestOf(job);
-      let own = '';
-      let sentAt = 0;
-      let sent = 0;
-      let over = false;
-      let out: Outbox | undefined;
-
-      const end = (socket: Socket, what?: string) => {
-        if (over) return;
-        over = true;
-        if (what !== undefined) failed(what);
-        socket.end();
-        resolve();
-      };
-      const send = (socket: Socket) => {
-        if (sent === (job.requestsEach ?? Infinity) || performance.now() >= deadline) return end(socket);
-        own = String(++number).padStart(digits, '0');
-        bytes.write(own, at, 'latin1');
-        sent += 1;
-        sentAt = performance.now();
-        out?.write(bytes);
-      };
-      const receive = (socket: Socket, { head, body }: Message) => {
-        const status = statusOf(head);
-        const what = status === 200 ? fault(job.wire, job.stream, own, body) : `status ${status}: ${body}`;
-        if (what === undefined) latencies.push(performance.now() - sentAt);
-        if (what !== undefined) failed(what.slice(0, 300));
-        send(socket);
-      };
-      let push: (bytes: Buffer) => void;
-      Bun.connect({
-        hostname: '127.0.0.1',
-        port: job.port,
-        socket: {
-          open(socket) {
-            out = new Outbox(socket);
-            push = messageReader((message) => receive(socket, message));
-            send(socket);
-          },
-          data(socket, received) {
-            try {
-              push(received);
-            } catch (error) {
-              end(socket, String(error));
-            }
-          },
-          drain: () => out?.drain(),
-          close: (socket) => end(socket, 'the connection was closed'),
-          error: (socket, error) => end(socket, String(error)),
-        },
-      }).catch((error: unknown) => {
-        failed(String(error));
-        resolve();
-      });
-    });
-
-  await Promise.all(Array.from({ length: job.connections }, connection));
+  const watchdog = setTimeout(giveUp, job.seconds * 1000 + patienceMs);
+  await Promise.all(Array.from({ length: job.connections }, () => connect(run)));
+  clearTimeout(watchdog);
   latencies.sort((left, right) => left - right);
   return {
     answers: latencies.length,
-    faults,
-    ...(firstFault !== undefined && { fault: firstFault }),
+    faults: run.faults,
+    ...(run.fault !== undefined && { fault: run.fault }),
     elapsedMs: performance.now() - started,
     p50Ms: latencies[Math.floor(latencies.length * 0.5)] ?? 0,
     p99Ms: latencies[Math.floor(latencies.length * 0.99)] ?? 0,
   };
+}
+
+/** Opens one connection and settles when it is over. */
+async function connect(run: Run): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const opening = Bun.connect<Client>({
+    hostname: '127.0.0.1',
+    port: run.job.port,
+    socket: {
+      open(socket) {
+        socket.data = new Client(run, socket, resolve);
+        socket.data.send();
+      },
+      data: (socket, bytes) => socket.data.take(bytes),
+      drain: (socket) => socket.data.drain(),
+      close: (socket) => socket.data.end('the connection was closed'),
+      error: (socket, error) => socket.data.end(String(error)),
+    },
+  });
+  await opening.then(
+    () => promise,
+    (error: unknown) => note(run, String(error)),
+  );
+}
+
+function note(run: Run, fault: string): void {
+  run.faults += 1;
+  run.fault ??= fault.slice(0, 300);
+}
+
+/** One connection, with one request at a time. */
+class Client {
+  private readonly request: { readonly bytes: Buffer; readonly at: number };
+  private readonly out: Outbox;
+  private readonly push: (bytes: Buffer) => void;
+  private number = '';
+  private sent = 0;
+  private sentAt = 0;
+
+  constructor(
+    private readonly run: Run,
+    private readonly socket: Socket<Client>,
+    private readonly over: () => void,
+  ) {
+    this.request = requestOf(run.job);
+    this.out = new Outbox(socket);
+    this.push = messageReader((message) => this.receive(message));
+    run.open.add(this);
+  }
+
+  send(): void {
+    const { run, request } = this;
+    if (this.sent === run.job.requestsEach || performance.now() >= run.deadline) return this.end();
+    this.sent += 1;
+    this.number = String(++run.requests).padStart(digits, '0');
+    request.bytes.write(this.number, request.at, 'latin1');
+    this.sentAt = performance.now();
+    this.out.write(request.bytes);
+  }
+
+  take(bytes: Buffer): void {
+    try {
+      this.push(bytes);
+    } catch (error) {
+      this.end(String(error));
+    }
+  }
+
+  drain(): void {
+    this.out.drain();
+  }
+
+  /** Ends it, with what went wrong. */
+  end(what?: string): void {
+    if (!this.run.open.delete(this)) return;
+    if (what !== undefined) note(this.run, what);
+    this.socket.end();
+    this.over();
+  }
+
+  private receive({ head, body }: Message): void {
+    const { run, number } = this;
+    const status = statusOf(head);
+    const what =
+      status === 200 ? fault(run.job.wire, run.job.stream, number, body) : `status ${status}: ${body}`;
+    if (what === undefined) run.latencies.push(performance.now() - this.sentAt);
+    else note(run, what);
+    this.send();
+  }
 }
 
 /** The request as bytes, and where its number goes. */
@@ -127,4 +164,9 @@ function requestOf({ wire, headers, body, port }: Job): { bytes: Buffer; at: num
     `POST ${paths[wire]} HTTP/1.1\r\n${head}content-length: ${length}\r\n\r\n${body}`,
   );
   return { bytes, at: bytes.indexOf(ping) + ping.length };
+}
+
+/** The load generator, a process of its own: runs one job after the other and verifies every answer. */
+if (import.meta.main) {
+  for await (const line of console) console.log(JSON.stringify(await runJob(JSON.parse(line))));
 }

@@ -13,3 +13,5 @@ const server = Bun.serve({
   },
 });
 console.log(server.port);
+// No run takes this long; whoever started it was killed.
+setTimeout(() => process.exit(1), 30 * 60_000);

@@ -47,6 +47,8 @@ const server = Bun.listen<Connection>({
   },
 });
 console.log(server.port);
+// No run takes this long; whoever started it was killed.
+setTimeout(() => process.exit(1), 30 * 60_000);
 setInterval(tick, 1);
 
 function answer({ head, body }: Message, out: Outbox, streams: Set<Stream>): void {

@@ -125,7 +125,7 @@ function makeFolder(folder) {
 }
 
 const causes = [
-  [/ENOSPC|no space left/i, 'The disk is full: make room and try again (about 600 MB are needed).'],
+  [/ENOSPC|no space left/i, 'The disk is full: make room and try again (about 1 GB is needed).'],
   [/EACCES|EPERM|EROFS|permission denied/i, 'A folder cannot be written to: clone into one that you own.'],
   [
     /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ConnectionRefused|FailedToOpenSocket|DNS/i,

@@ -36,7 +36,7 @@ export class Blocks {
   /** Whether a tool call has been said: then the reason of a stop is `tool`, whatever the upstream claims. */
   called = false;
 
-  /** Text of a spoken kind; goes on in the block that is open when it is of that kind. */
+  /** Text of a spoken kind; goes on in the block that is open when it is of that kind. An empty text only opens it. */
   *say(
     kind: Spoken,
     text: string,
@@ -48,7 +48,8 @@ export class Blocks {
       this.endSpoken(choice);
       block = this.add({ key: undefined, choice, kind });
     }
-    block.deltas.push(options.logprobs ? { text, logprobs: options.logprobs } : { text });
+    if (options.logprobs) block.deltas.push({ text, logprobs: options.logprobs });
+    else if (text !== '') block.deltas.push({ text });
     yield* this.flush();
   }
 

@@ -124,7 +124,8 @@ export function retryAfterMs(headers: Headers, now = Date.now()): number | undef
   if (told !== null) {
     const seconds = numberOf(told);
     if (seconds !== undefined) return Math.round(seconds * 1000);
-    const date = Date.parse(told);
+    // Date.parse takes '-3' for a year.
+    const date = /[a-z]/i.test(told) ? Date.parse(told) : NaN;
     if (!Number.isNaN(date)) return Math.max(0, date - now);
   }
   return resetMs(headers, now);

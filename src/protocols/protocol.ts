@@ -1,6 +1,6 @@
 import type { TSchema } from '@sinclair/typebox';
 import type { GatewayError } from '../core/error.ts';
-import type { ChatEvent, Reply } from '../core/event.ts';
+import type { ChatEvent, Reply, Usage } from '../core/event.ts';
 import type { Json } from '../core/json.ts';
 import type { Machine } from '../core/machine.ts';
 import type { ModelCard } from '../core/model.ts';
@@ -103,6 +103,10 @@ export interface RouteDocs {
   readonly response: TSchema;
   /** A request body that works against the `demo` channel. */
   readonly example: Json;
+  /** The request is a `multipart/form-data`. In the example, text that begins with `@` names a file, as in `curl -F`. */
+  readonly form?: true;
+  /** The content type of an answer that is not JSON, such as `audio/mpeg`. */
+  readonly answers?: string;
 }
 
 // -------------------------------------------------------------------------------------------- the upstream's side
@@ -114,6 +118,11 @@ export interface UpstreamSide {
   encodeRequest(request: ChatRequest, target: Target): Json;
   /** @throws GatewayError `bad-upstream-data`, or what an error carried inside a 200 says. */
   decodeReply(body: Json): Reply;
+  /**
+   * What a whole answer cost, read without reading the rest of it: the direct lane's look. Undefined for whatever does
+   * not look like a sound answer; then `decodeReply` says what it is.
+   */
+  glance(body: Json): Usage | undefined;
   /** Ends in exactly one `finish` or `error`, whatever comes; says nothing after it. */
   decodeStream(): Machine<Frame, ChatEvent>;
   /** The first reading of an error answer; `text` may be anything, HTML included. */

@@ -4,7 +4,7 @@ import { type ChatEvent, folding, type Reply, unfold, type Usage } from '../core
 import { type Json, replaceTopLevel, tryParseObject } from '../core/json.ts';
 import { chain, type Machine } from '../core/machine.ts';
 import type { UpstreamSide } from '../protocols/protocol.ts';
-import { passHeaders, send } from '../wire/fetch.ts';
+import { type Answered, passHeaders, send } from '../wire/fetch.ts';
 import type { Frame } from '../wire/sse.ts';
 import { echoOf, type Errand } from './errand.ts';
 import { fit } from './fit.ts';
@@ -64,28 +64,50 @@ export function directBody({ exchange, hint }: Errand, attempt: Attempt): string
     : replaceTopLevel(exchange.body, 'model', attempt.model);
 }
 
-/** The HTTP exchange itself, by the channel's rules. */
-export async function exchangeWith(
+/** The HTTP exchange of a chat or a count. */
+export function exchangeWith(
   errand: Errand,
   attempt: Attempt,
   body: Call['body'],
   direct: boolean,
-): Promise<Response> {
-  const { exchange, client, config, hint } = errand;
-  const outgoing = await attempt.connection.prepare({
-    account: attempt.account,
-    model: attempt.model,
-    operation: errand.kind === 'count-tokens' ? 'count-tokens' : 'chat',
+): Promise<Answered> {
+  const { exchange, client, hint, kind } = errand;
+  return dispatch(errand, attempt, {
+    operation: kind === 'count-tokens' ? 'count-tokens' : 'chat',
     stream: hint.stream,
     body,
     headers: direct ? passHeaders(exchange.headers, client.headers) : new Headers(),
-    clientHeaders: exchange.headers,
     query: direct ? exchange.query.toString() : '',
   });
-  if (attempt.connection.send) return attempt.connection.send(outgoing, errand.abort.signal);
+}
+
+/** What one exchange says, besides who says it. */
+export interface Said extends Pick<Call, 'operation' | 'stream' | 'body' | 'headers' | 'query'> {
+  /** Bytes of a body that is a stream, where they are known; it travels in chunks otherwise. */
+  readonly length?: number;
+}
+
+/** The HTTP exchange itself, by the channel's rules. */
+export async function dispatch(errand: Errand, attempt: Attempt, said: Said): Promise<Answered> {
+  const { exchange, config } = errand;
+  const { account, model, connection } = attempt;
+  const { operation, stream, body, headers, query, length } = said;
+  const clientHeaders = exchange.headers;
+  const outgoing = await connection.prepare({
+    account,
+    model,
+    operation,
+    stream,
+    body,
+    headers,
+    clientHeaders,
+    query,
+  });
+  if (length !== undefined) outgoing.headers.set('content-length', String(length));
+  if (connection.send) return connection.send(outgoing, exchange.signal);
   const { timeouts } = config;
   return send(outgoing, {
-    signal: errand.abort.signal,
+    signal: exchange.signal,
     timeouts: {
       connectMs: timeouts['connect-seconds'] * 1000,
       firstByteMs: timeouts['first-byte-seconds'] * 1000,
@@ -95,7 +117,7 @@ export async function exchangeWith(
 }
 
 /** An upstream's error answer, as an error. */
-export async function refusal(response: Response, attempt: Attempt): Promise<GatewayError> {
+export async function refusal(response: Answered, attempt: Attempt): Promise<GatewayError> {
   const text = await response.text().catch(() => '');
   const error = attempt.protocol.upstream!.decodeError(
     response.status,
@@ -114,7 +136,7 @@ async function readWhole(
   errand: Errand,
   attempt: Attempt,
   passage: Passage,
-  response: Response,
+  response: Answered,
 ): Promise<Answer> {
   const { client, exchange } = errand;
   const { headers } = response;
@@ -122,11 +144,12 @@ async function readWhole(
   const text = await response.text();
   const body = tryParseObject(text);
   if (!body) throw notJson(headers);
-  const reply = decodeReply(passage, body, attempt, headers);
   if (passage.direct) {
+    const usage = passage.upstream.glance(body) ?? decodeReply(passage, body, attempt, headers).usage;
     const shown = attempt.shownAs === undefined ? text : replaceTopLevel(text, 'model', attempt.shownAs);
-    return { kind: 'whole', text: shown, usage: reply.usage, headers };
+    return { kind: 'whole', text: shown, usage, headers };
   }
+  const reply = decodeReply(passage, body, attempt, headers);
   const codec = exchange.route.codec ?? client;
   const told = codec.encodeReply(passage.tools?.restoreReply(reply) ?? reply, echoOf(errand, attempt));
   return { kind: 'whole', text: JSON.stringify(told), usage: reply.usage, headers };
@@ -145,7 +168,7 @@ async function streamAsWhole(
   errand: Errand,
   attempt: Attempt,
   passage: Passage,
-  response: Response,
+  response: Answered,
 ): Promise<Answer> {
   const { client, exchange } = errand;
   const folder = folding();
@@ -170,7 +193,7 @@ async function readStream(
   errand: Errand,
   attempt: Attempt,
   passage: Passage,
-  response: Response,
+  response: Answered,
 ): Promise<Answer> {
   const { client, config, exchange } = errand;
   const { headers } = response;
@@ -242,7 +265,7 @@ const isEventStream = (headers: Headers) =>
   /event-stream/i.test(headers.get('content-type') ?? 'text/event-stream');
 const isJson = (headers: Headers) => /\bjson\b/i.test(headers.get('content-type') ?? '');
 
-const bodyOf = (response: Response): ReadableStream<Uint8Array> =>
+const bodyOf = (response: Answered): ReadableStream<Uint8Array> =>
   response.body ?? new ReadableStream({ start: (controller) => controller.close() });
 
 function notJson(headers: Headers): GatewayError {

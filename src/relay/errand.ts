@@ -8,6 +8,7 @@ import type { Log } from '../telemetry/log.ts';
 import type { RequestRecord } from '../telemetry/record.ts';
 import type { Exchange } from './exchange.ts';
 import type { Attempt, Plan } from './plan.ts';
+import type { Upload } from './upload.ts';
 
 /** What the relay works with, the same for every request. */
 export interface RelayTools {
@@ -29,8 +30,10 @@ export interface Errand {
   /** What is asked for: the path decides it where one route stands for several kinds. */
   readonly kind: RouteKind;
   readonly plan: Plan;
-  /** Ends every upstream call of this request: when the client leaves, or when the answer is complete. */
-  readonly abort: AbortController;
+  /** The form that a raw request sends instead of JSON; `body` holds what is known of its fields. */
+  readonly upload?: Upload;
+  /** What is to be done when nothing more will be sent, such as giving back a place in the pool. */
+  readonly endings: (() => void)[];
   readonly drop: (what: string) => void;
   /** The request in the hall's words; decoded once, and only when somebody needs it. */
   chat(): ChatRequest;
@@ -46,11 +49,9 @@ export function errand(
   body: Json,
   hint: RouteHint,
   plan: Plan,
+  upload?: Upload,
 ): Errand {
   let chat: ChatRequest | undefined;
-  const abort = new AbortController();
-  if (exchange.signal.aborted) abort.abort();
-  exchange.signal.addEventListener('abort', () => abort.abort(), { once: true });
   return {
     exchange,
     client,
@@ -60,12 +61,19 @@ export function errand(
     hint,
     kind: hint.kind ?? exchange.route.kind,
     plan,
-    abort,
+    ...(upload ? { upload } : {}),
+    endings: [],
     drop: (what) => {
       if (exchange.record.dropped.size < dropLimit) exchange.record.dropped.add(what);
     },
     chat: () => (chat ??= (exchange.route.codec ?? client).decodeRequest(body, hint)),
   };
+}
+
+/** Closes the books of a request: nothing more will be sent. */
+export function settle({ endings, exchange, tools }: Errand): void {
+  for (const end of endings.splice(0)) end();
+  tools.close(exchange.record);
 }
 
 /** What the answer of an attempt repeats of its request. */

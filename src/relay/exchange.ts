@@ -11,8 +11,10 @@ export interface Exchange {
   /** The client's query, its key already removed. */
   readonly query: URLSearchParams;
   readonly headers: Headers;
-  /** The decoded body. For `raw` routes it may be bytes that nobody has looked at. */
+  /** The decoded body; '' when it comes as a stream. */
   readonly body: string;
+  /** The decoded body of a `raw` route that takes a form: nobody has read any of it, and it keeps the limit by itself. */
+  readonly stream?: ReadableStream<Uint8Array>;
   /** Aborts when the client goes away. */
   readonly signal: AbortSignal;
   /** Filled by the relay; the relay closes it when the answer has been sent or has failed after its first byte. */

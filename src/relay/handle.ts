@@ -4,48 +4,75 @@ import type { ClientSide } from '../protocols/protocol.ts';
 import { render } from '../wire/sse.ts';
 import { type Answer, attemptChat } from './attempt.ts';
 import { countTokens } from './count.ts';
-import { echoOf, type Errand, errand, type RelayTools } from './errand.ts';
+import { echoOf, type Errand, errand, type RelayTools, settle } from './errand.ts';
 import type { Exchange, Relay } from './exchange.ts';
 import { type Flow, pipe } from './pipe.ts';
 import { type Attempt, exhausted, plan } from './plan.ts';
+import { attemptRaw, narrowed, passOn } from './raw.ts';
+import { openUpload, type Upload } from './upload.ts';
 
 /** The relay: one client request from top to bottom. This file is the map of the program. */
 export function createRelay(tools: RelayTools): Relay {
   return async (exchange) => {
     const { client } = exchange.protocol;
     if (!client) throw new GatewayError({ kind: 'internal' }, `${exchange.protocol.id} has no client side.`);
+    if (exchange.stream) return upload(exchange, exchange.stream, client, tools);
     const request = begin(exchange, client, tools);
     if (request.kind === 'count-tokens') return finished(request, await countTokens(request));
+    if (request.kind === 'raw') return raw(request);
     const answer = tryEach(request, attemptChat);
     return request.hint.stream ? streamed(request, answer) : whole(request, await answer);
   };
 }
 
 /** Reads what is asked and who may answer it. */
-function begin(exchange: Exchange, client: ClientSide, tools: RelayTools): Errand {
+function begin(exchange: Exchange, client: ClientSide, tools: RelayTools, upload?: Upload): Errand {
   const { route, record, runtime } = exchange;
-  const body = parseObject(exchange.body);
+  const body = upload?.fields ?? parseObject(exchange.body);
   const hint = route.hint(exchange.params, body, exchange.query);
   record.modelAsked = hint.model;
   record.stream = hint.stream;
-  return errand(exchange, client, tools, body, hint, plan(runtime, tools.pool, hint.model));
+  return errand(exchange, client, tools, body, hint, plan(runtime, tools.pool, hint.model), upload);
+}
+
+/** A request that nothing but its own endpoint understands. */
+async function raw(request: Errand): Promise<Response> {
+  return passOn(request, await tryEach(narrowed(request), attemptRaw), reports(request));
+}
+
+/** The same for a form, which is sent on while it comes. */
+async function upload(
+  exchange: Exchange,
+  stream: ReadableStream<Uint8Array>,
+  client: ClientSide,
+  tools: RelayTools,
+): Promise<Response> {
+  const form = await openUpload(stream, exchange.headers);
+  try {
+    const request = begin(exchange, client, tools, form);
+    request.endings.push(form.close);
+    return await raw(request);
+  } catch (thrown) {
+    form.close();
+    throw thrown;
+  }
 }
 
 /** Sends a request to one upstream and waits for what counts as an answer. */
-type Send = (errand: Errand, attempt: Attempt) => Promise<Answer>;
+type Send<A extends Pick<Answer, 'headers'>> = (errand: Errand, attempt: Attempt) => Promise<A>;
 
 /**
  * Walks the attempts until one answers. What fails before its first content is the next one's turn; what is the
  * request's own fault ends the walk, because it would fail everywhere.
  */
-async function tryEach(errand: Errand, send: Send): Promise<Answer> {
-  const { plan, tools, config, abort } = errand;
+async function tryEach<A extends Pick<Answer, 'headers'>>(errand: Errand, send: Send<A>): Promise<A> {
+  const { plan, tools, config, exchange } = errand;
   const limit = config['max-retry-credentials'] || Infinity;
   let last: GatewayError | undefined;
   let tried = 0;
   for (const attempt of plan.attempts) {
     if (tried++ >= limit) break;
-    if (abort.signal.aborted) throw left();
+    if (exchange.signal.aborted) throw left();
     try {
       return await tryOne(errand, attempt, send);
     } catch (thrown) {
@@ -57,8 +84,12 @@ async function tryEach(errand: Errand, send: Send): Promise<Answer> {
 }
 
 /** One attempt with its bookkeeping: what it took, how it ended, who pays. */
-async function tryOne(errand: Errand, attempt: Attempt, send: Send): Promise<Answer> {
-  const { tools, config, abort, exchange } = errand;
+async function tryOne<A extends Pick<Answer, 'headers'>>(
+  errand: Errand,
+  attempt: Attempt,
+  send: Send<A>,
+): Promise<A> {
+  const { tools, config, exchange } = errand;
   const { record } = exchange;
   const startedAt = performance.now();
   const end = tools.pool.begin(attempt.account);
@@ -73,10 +104,10 @@ async function tryOne(errand: Errand, attempt: Attempt, send: Send): Promise<Ans
       code: error?.code ?? '',
       upstreamRequestId: error?.upstream?.requestId ?? requestIdOf(headers),
     });
-  abort.signal.addEventListener('abort', end, { once: true });
   try {
     const answer = await send(errand, attempt);
     note('answered', undefined, answer.headers);
+    errand.endings.push(end);
     tools.pool.succeeded(attempt);
     record.provider = attempt.connection.provider;
     record.credential = attempt.account.label;
@@ -84,7 +115,7 @@ async function tryOne(errand: Errand, attempt: Attempt, send: Send): Promise<Ans
     return answer;
   } catch (thrown) {
     end();
-    if (abort.signal.aborted) {
+    if (exchange.signal.aborted) {
       note('cancelled');
       throw left();
     }
@@ -123,8 +154,7 @@ function whole(errand: Errand, answer: Answer): Response {
 /** Closes the books of a request whose answer is complete. */
 function finished(errand: Errand, response: Response): Response {
   errand.exchange.record.status = response.status;
-  errand.abort.abort();
-  errand.tools.close(errand.exchange.record);
+  settle(errand);
   return response;
 }
 
@@ -159,7 +189,7 @@ const peek = <T>(promise: Promise<T>): Promise<T | undefined> =>
   Promise.race([promise, Promise.resolve(undefined)]);
 
 function stream(errand: Errand, flow: Flow | Promise<Flow>, heartbeatMs: number): Response {
-  const { client, exchange, tools, abort } = errand;
+  const { client, exchange } = errand;
   const { record } = exchange;
   record.status = 200;
   const body = pipe(flow, {
@@ -174,11 +204,10 @@ function stream(errand: Errand, flow: Flow | Promise<Flow>, heartbeatMs: number)
       record.firstByteMs = Math.round(performance.now() - record.startedAt);
     },
     closed: ({ flow, error, left }) => {
-      abort.abort();
       record.usage = flow?.lane.seen.finish?.usage;
       if (left) record.status = 499;
       if (error) record.error = { code: error.code, scope: error.scope, message: error.message };
-      tools.close(record);
+      settle(errand);
     },
   });
   return new Response(body, { headers: { ...streamHeaders, ...reports(errand) } });

@@ -132,6 +132,7 @@ export function pipe(coming: Flow | Promise<Flow>, options: PipeOptions): Readab
 
   async function pull(): Promise<void> {
     flow ??= await coming;
+    if (over) return flow.reader?.cancel();
     while (!over) {
       const due = flow.held.splice(0);
       if (due.length > 0) first();

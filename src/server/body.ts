@@ -30,18 +30,54 @@ const mostEncodings = 3;
  * when the client stops in the middle.
  */
 export async function readBody(request: Request, limits: BodyLimits): Promise<string> {
-  const length = request.headers.get('content-length');
-  const encoding = request.headers.get('content-encoding');
-  if (length !== null && Number(length) > limits.encoded) throw tooLarge('encoded', limits.encoded);
+  const { headers } = request;
+  const encoding = headers.get('content-encoding');
+  refuseLong(headers, limits);
   try {
     // Merely reading `request.body` would make Bun build a stream, so the common case stays clear of it.
-    if (length !== null && encoding === null) return await request.text();
+    if (encoding === null && headers.has('content-length')) return await request.text();
     if (request.body === null) return '';
-    const whole = request.body.pipeThrough(capped('encoded', limits.encoded));
-    return await new Response(encoding === null ? whole : decoded(whole, encoding, limits.decoded)).text();
+    return await new Response(limited(request.body, encoding, limits)).text();
   } catch (thrown) {
     throw readFailure(thrown, request, encoding);
   }
+}
+
+/**
+ * The body unread, for requests that are passed on while they come. It is pulled no faster than somebody reads it, and
+ * it breaks with the errors of `readBody`.
+ * @throws GatewayError `too-large` when the client says so at once.
+ */
+export function openBody(request: Request, limits: BodyLimits): ReadableStream<Uint8Array> {
+  const encoding = request.headers.get('content-encoding');
+  refuseLong(request.headers, limits);
+  const reader = limited(request.body ?? new Blob().stream(), encoding, limits).getReader();
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        try {
+          const { done, value } = await reader.read();
+          if (done) controller.close();
+          else controller.enqueue(value);
+        } catch (thrown) {
+          throw readFailure(thrown, request, encoding);
+        }
+      },
+      cancel: () => reader.cancel(),
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+/** Refuses a body whose length is told before it comes. */
+function refuseLong(headers: Headers, { encoded }: BodyLimits): void {
+  if (Number(headers.get('content-length') ?? 0) > encoded) throw tooLarge('encoded', encoded);
+}
+
+/** A body within the limits, its `Content-Encoding` undone. */
+function limited(body: Bytes, encoding: string | null, limits: BodyLimits): Bytes {
+  const whole = body.pipeThrough(capped('encoded', limits.encoded));
+  return encoding === null ? whole : decoded(whole, encoding, limits.decoded);
 }
 
 type Bytes = ReadableStream<Uint8Array<ArrayBuffer>>;

@@ -2,7 +2,7 @@ import type { AnyElysia } from 'elysia';
 import type { Config } from '../config/schema.ts';
 import type { ClientSide, Protocol, Route } from '../protocols/protocol.ts';
 import { answer, type EncodeError, type Visit } from './answer.ts';
-import { type BodyLimits, readBody } from './body.ts';
+import { type BodyLimits, openBody, readBody } from './body.ts';
 import { admit, removeKeys } from './gate.ts';
 import type { Hall } from './hall.ts';
 import { describeRoute, hidden, type Operation } from './openapi.ts';
@@ -47,12 +47,19 @@ function relaying(hall: Hall, protocol: Protocol, client: ClientSide, route: Rou
     record.client = label;
     for (const carrier of carriers) headers.delete(carrier);
     if (search !== '') removeKeys(query);
-    const body = route.method === 'GET' ? '' : await readBody(request, limitsOf(runtime.config));
-    return hall.relay({ runtime, protocol, route, params, query, headers, body, signal, record });
+    const limits = limitsOf(runtime.config);
+    const common = { runtime, protocol, route, params, query, headers, signal, record };
+    if (route.kind === 'raw' && isForm(headers))
+      return hall.relay({ ...common, body: '', stream: openBody(request, limits) });
+    const body = route.method === 'GET' ? '' : await readBody(request, limits);
+    return hall.relay({ ...common, body });
   };
   return (request: Request, params: Readonly<Record<string, string>> | undefined) =>
     answer(hall, request, (visit) => relay(visit, params ?? {}), encodeError);
 }
+
+/** A form may hold files, which are passed on while they come. */
+const isForm = (headers: Headers) => /^\s*multipart\/form-data\b/i.test(headers.get('content-type') ?? '');
 
 const mebibyte = 1024 * 1024;
 

@@ -53,6 +53,7 @@ export function describe(route: Description): Operation {
 export function describeRoute(protocol: Protocol, client: ClientSide, route: Route): Operation {
   const { docs } = route;
   const streams = route.kind === 'chat';
+  const requestType = docs.form ? 'multipart/form-data' : 'application/json';
   return {
     tags: [protocol.id],
     summary: docs.summary,
@@ -62,7 +63,7 @@ export function describeRoute(protocol: Protocol, client: ClientSide, route: Rou
       ? {
           requestBody: {
             required: true,
-            content: { 'application/json': { schema: docs.request, example: docs.example } },
+            content: { [requestType]: { schema: docs.request, example: docs.example } },
           },
         }
       : {}),
@@ -71,14 +72,16 @@ export function describeRoute(protocol: Protocol, client: ClientSide, route: Rou
         description: streams ? 'The answer, whole or as a stream of server-sent events.' : 'The answer.',
         headers: answerHeaders,
         content: {
-          'application/json': { schema: docs.response },
+          [docs.answers ?? 'application/json']: { schema: docs.response },
           ...(streams ? { 'text/event-stream': { schema: Type.String() } } : {}),
         },
       },
       ...errorResponses(protocol.id, (error, requestId) => client.encodeError(error, requestId)),
     },
     'x-codeSamples': [
-      curl([keyHeader, 'Content-Type: application/json'], samplePath(route.path), docs.example),
+      docs.form
+        ? curlForm(samplePath(route.path), docs.example)
+        : curl([keyHeader, 'Content-Type: application/json'], samplePath(route.path), docs.example),
     ],
   };
 }
@@ -187,10 +190,23 @@ function operationId(method: string, path: string): string {
 
 /** A command that can be pasted into a shell where `KEY` holds a client key. */
 function curl(headers: readonly string[], path: string, body?: Json): Operation {
-  const lines = [
-    `curl http://localhost:8317${path}`,
+  return command(path, [
     ...headers.map((header) => `-H "${header}"`),
-    ...(body === undefined ? [] : [`-d '${JSON.stringify(body).replaceAll("'", String.raw`'\''`)}'`]),
-  ];
-  return { lang: 'Shell', label: 'curl', source: lines.join(' \\\n  ') };
+    ...(body === undefined ? [] : [`-d ${quoted(JSON.stringify(body))}`]),
+  ]);
 }
+
+/** The same for a form: text that begins with `@` names a file. */
+const curlForm = (path: string, fields: Json): Operation =>
+  command(path, [
+    `-H "${keyHeader}"`,
+    ...Object.entries(fields).map(([name, value]) => `-F ${quoted(`${name}=${String(value)}`)}`),
+  ]);
+
+const command = (path: string, options: readonly string[]): Operation => ({
+  lang: 'Shell',
+  label: 'curl',
+  source: [`curl http://localhost:8317${path}`, ...options].join(' \\\n  '),
+});
+
+const quoted = (text: string) => `'${text.replaceAll("'", String.raw`'\''`)}'`;

@@ -6,6 +6,7 @@ import type { Fields, Level } from './log.ts';
 import { metrics } from './metrics.ts';
 import { standardOutput } from './output.ts';
 import { readable } from './readable.ts';
+import type { RequestRecord } from './record.ts';
 import { describe } from './redact.ts';
 import { ring } from './ring.ts';
 import type { LogSettings, Telemetry } from './telemetry.ts';
@@ -23,6 +24,16 @@ export interface TelemetryOptions {
 
 const linesKept = 5_000;
 
+/** A record waiting for its line and its counters, with what only the moment of its closing knew. */
+interface Closed {
+  readonly record: RequestRecord;
+  readonly totalMs: number;
+  readonly atMs: number;
+}
+
+/** Records are written up together: done one by one between requests, the same work costs three times as much. */
+const writeUp = { everyMs: 25, most: 512 };
+
 /** The one Telemetry of a process. It logs to standard output until `configure` says more. */
 export function createTelemetry(options: TelemetryOptions = {}): Telemetry {
   const { now = Date.now, isTerminal = process.stdout.isTTY === true } = options;
@@ -35,6 +46,20 @@ export function createTelemetry(options: TelemetryOptions = {}): Telemetry {
   let settings: LogSettings = { debug: false, folder: undefined, maxTotalBytes: 0 };
   let file: LogFile | undefined;
   let seeded = false;
+  let closed: Closed[] = [];
+  let writingUp: ReturnType<typeof setTimeout> | undefined;
+
+  /** Counts and logs what was closed since the last time. Whoever reads lines or counters calls it first. */
+  function settle(): void {
+    clearTimeout(writingUp);
+    writingUp = undefined;
+    const due = closed;
+    closed = [];
+    for (const { record, totalMs, atMs } of due) {
+      counters.count(record, totalMs);
+      emit(requestEntry(record, totalMs, new Date(atMs).toISOString()));
+    }
+  }
 
   function emit(entry: Entry): void {
     const line = JSON.stringify(entry);
@@ -47,6 +72,7 @@ export function createTelemetry(options: TelemetryOptions = {}): Telemetry {
 
   function log(level: Level, event: string, fields: Fields = {}): void {
     if (level === 'debug' && !settings.debug) return;
+    settle();
     emit(eventEntry(level, event, fields, time()));
   }
 
@@ -82,14 +108,24 @@ export function createTelemetry(options: TelemetryOptions = {}): Telemetry {
   return {
     log,
     close(record) {
-      const totalMs = performance.now() - record.startedAt;
-      counters.count(record, totalMs);
-      emit(requestEntry(record, totalMs, time()));
+      closed.push({ record, totalMs: performance.now() - record.startedAt, atMs: now() });
+      if (closed.length >= writeUp.most) settle();
+      else writingUp ??= setTimeout(settle, writeUp.everyMs);
     },
-    lines: kept.read,
-    providers: counters.providers,
-    exposition: (live) => shown.text(counters, live, console.lost + (file?.lost ?? 0)),
+    lines(query) {
+      settle();
+      return kept.read(query);
+    },
+    providers(live) {
+      settle();
+      return counters.providers(live);
+    },
+    exposition(live) {
+      settle();
+      return shown.text(counters, live, console.lost + (file?.lost ?? 0));
+    },
     configure(next) {
+      settle();
       const same = next.folder === settings.folder && next.maxTotalBytes === settings.maxTotalBytes;
       settings = next;
       if (same) return;
@@ -98,14 +134,17 @@ export function createTelemetry(options: TelemetryOptions = {}): Telemetry {
       old?.flush();
     },
     flush() {
+      settle();
       file?.flush();
       console.flush();
     },
     async drained() {
+      settle();
       await file?.drained();
       await console.drained();
     },
     async clear() {
+      settle();
       const removed = (await file?.clear()) ?? 0;
       kept.clear();
       return removed;

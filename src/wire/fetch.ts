@@ -1,34 +1,9 @@
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
-import { GatewayError, type Phase } from '../core/error.ts';
-import { environmentProxy, isSocks, type Proxy, redactProxy } from './proxy.ts';
-import { type Place, reacts } from './reach.ts';
-import { bridge, failureHeader } from './socks.ts';
-import {
-  brokenBody,
-  type Destination,
-  proxyRefused,
-  socksFailed,
-  transportError,
-} from './transport-error.ts';
-
-/** One request ready to leave: everything a channel has to say about it. */
-export interface Outgoing {
-  readonly method: 'GET' | 'POST';
-  readonly url: string;
-  readonly headers: Headers;
-  readonly body?: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>;
-  readonly proxy: Proxy;
-}
-
-/** How long each phase of an exchange may take, in milliseconds; 0 means no limit. There is no limit on the whole. */
-export interface Timeouts {
-  /** Until the place reacts at all. */
-  readonly connectMs: number;
-  /** From the start to the response's headers. */
-  readonly firstByteMs: number;
-  /** Between two pieces of the body, while somebody waits for the next one. */
-  readonly gapMs: number;
-}
+import { GatewayError } from '../core/error.ts';
+import { failureHeader } from './socks.ts';
+import { brokenBody, proxyRefused, socksFailed, transportError } from './transport-error.ts';
+import { cancelled, type Timeouts, Watch } from './watch.ts';
+import { destinationOf, type Outgoing, wayOut, type WayOut } from './way.ts';
 
 export interface SendOptions {
   /** Ends the exchange, at whatever point it is, and closes its connection. */
@@ -47,19 +22,19 @@ export type Fetch = (url: string, init: BunFetchRequestInit) => Promise<Response
  * on through `responseHeaders` only. A body that nobody reads must be cancelled.
  * @throws GatewayError `transport` with the phase that failed, `cancelled` after an abort, `upstream-failed` for a redirect.
  */
-export async function send(outgoing: Outgoing, options: SendOptions): Promise<Response> {
+export async function send(outgoing: Outgoing, options: SendOptions): Promise<Answered> {
   const out = wayOut(outgoing);
   return exchange(outgoing, out instanceof Promise ? await out : out, options);
 }
 
-async function exchange(outgoing: Outgoing, out: WayOut, options: SendOptions): Promise<Response> {
+async function exchange(outgoing: Outgoing, out: WayOut, options: SendOptions): Promise<Answered> {
   if (options.signal.aborted) throw cancelled();
   const watch = new Watch(options.signal, options.timeouts, outgoing, out);
   try {
     const response = await (options.fetch ?? fetch)(outgoing.url, initOf(outgoing, out, watch.signal));
     watch.answered();
     const refusal = refusalOf(response, outgoing, out);
-    if (!refusal) return guarded(response, watch);
+    if (!refusal) return new Watched(response, watch);
     response.body?.cancel().catch(() => {});
     throw refusal;
   } catch (thrown) {
@@ -79,54 +54,6 @@ function initOf(
   if (init.keepalive !== undefined) all.keepalive = init.keepalive;
   return all;
 }
-
-// ------------------------------------------------------------------------------------------------------ the way out
-
-interface WayOut {
-  readonly init: Pick<BunFetchRequestInit, 'proxy' | 'keepalive'>;
-  /** The proxy's URL, when there is one. */
-  readonly via?: string;
-}
-
-const direct: WayOut = { init: { proxy: false } };
-const unproxied: WayOut = { init: {} };
-
-/**
- * Bun lets NO_PROXY overrule a proxy that a request names; a configured proxy must hold whatever the environment says,
- * so only the environment's own proxy respects it.
- */
-function wayOut({ proxy, url }: Outgoing): WayOut | Promise<WayOut> {
-  if (proxy === 'direct') return direct;
-  if (proxy === 'environment') return environmentWay(url);
-  if (isSocks(proxy.url)) return socksWay(proxy.url, url, false);
-  return { init: { proxy: { url: proxy.url, respectNoProxy: false } }, via: proxy.url };
-}
-
-/** Bun ignores a proxy variable of a kind it does not know, and goes out directly; here it works or is an error. */
-function environmentWay(url: string): WayOut | Promise<WayOut> {
-  const proxy = environmentProxy(url);
-  if (!proxy) return unproxied;
-  if (isSocks(proxy.url)) return socksWay(proxy.url, url, true);
-  const scheme = /^([a-z0-9+.-]+):\/\//i.exec(proxy.url)?.[1];
-  if (scheme === undefined || /^https?$/i.test(scheme)) return { init: {}, via: proxy.url };
-  throw new GatewayError(
-    { kind: 'transport', phase: 'connect' },
-    `The environment variable ${proxy.variable} names a proxy of the kind ${scheme}, which is not supported.`,
-    { remedy: 'Use an http, https, socks5 or socks5h proxy, or set proxy-url: direct.' },
-  );
-}
-
-async function socksWay(proxyUrl: string, url: string, respectNoProxy: boolean): Promise<WayOut> {
-  const { url: bridgeUrl, headers } = await bridge(proxyUrl);
-  // The bridge gives a plain-http request a connection of its own, which must not be reused for another host.
-  const keepalive = url.startsWith('https:') ? {} : { keepalive: false };
-  return { init: { proxy: { url: bridgeUrl, headers, respectNoProxy }, ...keepalive }, via: proxyUrl };
-}
-
-const destinationOf = ({ url }: Outgoing, { via }: WayOut): Destination => ({
-  host: URL.parse(url)?.host ?? 'the upstream',
-  ...(via === undefined ? {} : { via: redactProxy(via) }),
-});
 
 /** Answers that are no upstream's answer: the proxy's own refusals, and redirects. */
 function refusalOf(response: Response, outgoing: Outgoing, out: WayOut): GatewayError | undefined {
@@ -151,180 +78,64 @@ function redirected(status: number, location: string, base: string): GatewayErro
   );
 }
 
-// ------------------------------------------------------------------------------------------------------- deadlines
-
-/** The clock of one exchange: one timer that serves each phase in turn, and the signal that ends it. */
-class Watch {
-  private readonly abort = new AbortController();
-  private timer: ReturnType<typeof setTimeout> | undefined;
-  /** When somebody began to wait for the body; 0 while nobody does. */
-  private waitingSince = 0;
-  private headersDue = true;
-
-  constructor(
-    private readonly client: AbortSignal,
-    private readonly timeouts: Timeouts,
-    private readonly outgoing: Outgoing,
-    private readonly out: WayOut,
-  ) {
-    client.addEventListener('abort', this);
-    const { connectMs, firstByteMs } = timeouts;
-    if (connectMs > 0 && (firstByteMs <= 0 || connectMs < firstByteMs)) this.arm(connectMs, onConnectDue);
-    else if (firstByteMs > 0) this.arm(firstByteMs, onFirstByteDue);
-  }
-
-  get signal(): AbortSignal {
-    return this.abort.signal;
-  }
-
-  /** Headers have come. */
-  answered(): void {
-    this.headersDue = false;
-    this.disarm();
-  }
-
-  /** Somebody waits for the body, from now on. */
-  wait(): void {
-    this.waitingSince = performance.now();
-    if (this.timer === undefined && this.timeouts.gapMs > 0) this.arm(this.timeouts.gapMs, onGapDue);
-  }
-
-  /** Nobody waits; a slow client is no fault of the upstream. */
-  rest(): void {
-    this.waitingSince = 0;
-  }
-
-  /** The exchange is done. */
-  over(): void {
-    this.headersDue = false;
-    this.waitingSince = 0;
-    this.disarm();
-    this.client.removeEventListener('abort', this);
-  }
-
-  /** The client is gone; the name is the one that EventTarget calls. */
-  handleEvent(): void {
-    this.abort.abort(cancelled());
-  }
-
-  async connectDue(): Promise<void> {
-    const { connectMs, firstByteMs } = this.timeouts;
-    if (firstByteMs > 0) this.arm(firstByteMs - connectMs, onFirstByteDue);
-    const reacted = await anyReacts(placesOf(this.outgoing, this.out));
-    if (!reacted && this.headersDue) this.abort.abort(late('connect', connectMs, this.outgoing));
-  }
-
-  firstByteDue(): void {
-    this.abort.abort(late('first-byte', this.timeouts.firstByteMs, this.outgoing));
-  }
-
-  /** Reading on does not touch the timer, only the time; so it may be early, and then waits for the rest. */
-  gapDue(): void {
-    this.timer = undefined;
-    if (this.waitingSince === 0) return;
-    const { gapMs } = this.timeouts;
-    const leftMs = gapMs - (performance.now() - this.waitingSince);
-    if (leftMs > 0) return this.arm(leftMs, onGapDue);
-    this.abort.abort(late('gap', gapMs, this.outgoing));
-  }
-
-  private arm(ms: number, due: (watch: Watch) => void): void {
-    this.disarm();
-    this.timer = setTimeout(due, Math.min(ms, longestTimerMs), this);
-  }
-
-  private disarm(): void {
-    if (this.timer === undefined) return;
-    clearTimeout(this.timer);
-    this.timer = undefined;
-  }
-}
-
-const onConnectDue = (watch: Watch) => void watch.connectDue();
-const onFirstByteDue = (watch: Watch) => watch.firstByteDue();
-const onGapDue = (watch: Watch) => watch.gapDue();
-
-/** The longest a timer can run; longer ones would fire at once. */
-const longestTimerMs = 2 ** 31 - 1;
-
-async function anyReacts(places: readonly Place[]): Promise<boolean> {
-  const reacted = await Promise.all(places.map(reacts));
-  return reacted.includes(true);
-}
-
-/** Where a connection may be stuck: at the proxy, or at the host itself where no proxy must be used. */
-function placesOf({ url, proxy }: Outgoing, { via }: WayOut): readonly Place[] {
-  const urls = via === undefined ? [url] : proxy === 'environment' ? [via, url] : [via];
-  return urls.flatMap((text) => {
-    const parsed = URL.parse(text);
-    return parsed ? [{ host: parsed.hostname.replace(/^\[(.*)\]$/, '$1'), port: portOf(parsed) }] : [];
-  });
-}
-
-function portOf({ port, protocol }: URL): number {
-  if (port !== '') return Number(port);
-  if (protocol.startsWith('socks5')) return 1080;
-  return protocol === 'https:' ? 443 : 80;
-}
-
-const lateWords: Readonly<Record<Exclude<Phase, 'cut'>, readonly [what: string, remedy: string]>> = {
-  connect: [
-    'does not react to a connection',
-    'Check the network, the base-url and any proxy-url in config.yaml.',
-  ],
-  'first-byte': [
-    'did not begin to answer',
-    'Send the request again, or raise timeouts.first-byte-seconds for models that think long before they answer.',
-  ],
-  gap: [
-    'fell silent in the middle of its answer',
-    'Send the request again, or raise timeouts.gap-seconds for models that pause long.',
-  ],
-};
-
-function late(phase: Exclude<Phase, 'cut'>, ms: number, { url }: Outgoing): GatewayError {
-  const [what, remedy] = lateWords[phase];
-  const host = URL.parse(url)?.host ?? 'The upstream';
-  return new GatewayError({ kind: 'transport', phase }, `${host} ${what} within ${ms / 1000} s.`, { remedy });
-}
-
-const cancelled = () => new GatewayError({ kind: 'cancelled' }, 'The request was cancelled.');
-
 // --------------------------------------------------------------------------------------------------------- the body
 
+/** The part of a Response that anybody reads. */
+export interface Answered extends Pick<Response, 'status' | 'ok' | 'headers' | 'body' | 'text' | 'json'> {
+  bytes(): Promise<Uint8Array>;
+}
+
 /**
- * The same response with its body under watch. Reading a short body whole stays native: a new Response around a stream
- * costs half as much again as the whole exchange, and so does a mere look at `body` (measured on loopback).
+ * A response with its body under watch. Reading a short body whole stays native: a new Response around a stream costs
+ * half as much again as the whole exchange, and a mere look at `body` is not free (measured on loopback).
  */
-function guarded(response: Response, watch: Watch): Response {
-  let body: ReadableStream<Uint8Array> | null | undefined;
-  const guardedBody = () => {
-    if (body === undefined) body = watchedBody(nativeBody.call(response), watch);
-    return body;
-  };
-  const bytes = async () => {
-    if (body !== undefined || !isShort(response.headers))
-      return unpacked(await new Response(guardedBody()).bytes());
-    watch.wait();
+class Watched implements Answered {
+  private stream: ReadableStream<Uint8Array<ArrayBuffer>> | null | undefined;
+
+  constructor(
+    private readonly response: Response,
+    private readonly watch: Watch,
+  ) {}
+
+  get status(): number {
+    return this.response.status;
+  }
+
+  get ok(): boolean {
+    return this.response.ok;
+  }
+
+  get headers(): Headers {
+    return this.response.headers;
+  }
+
+  get body(): ReadableStream<Uint8Array<ArrayBuffer>> | null {
+    if (this.stream === undefined) this.stream = watchedBody(this.response.body, this.watch);
+    return this.stream;
+  }
+
+  async bytes(): Promise<Uint8Array> {
+    if (this.stream !== undefined || !isShort(this.response.headers))
+      return unpacked(await new Response(this.body).bytes());
+    this.watch.wait();
     try {
-      return unpacked(await nativeBytes.call(response));
+      return unpacked(await this.response.bytes());
     } catch (thrown) {
       throw brokenBody(thrown);
     } finally {
-      watch.over();
+      this.watch.over();
     }
-  };
-  const text = async () => decoder.decode(await bytes());
-  response.bytes = bytes;
-  response.text = text;
-  response.json = async () => JSON.parse(await text());
-  return Object.defineProperty(response, 'body', { get: guardedBody });
+  }
+
+  async text(): Promise<string> {
+    return decoder.decode(await this.bytes());
+  }
+
+  async json(): Promise<unknown> {
+    return JSON.parse(await this.text());
+  }
 }
 
-const nativeBytes = Response.prototype.bytes;
-const nativeBody = Object.getOwnPropertyDescriptor(Response.prototype, 'body')!.get as (
-  this: Response,
-) => ReadableStream<Uint8Array> | null;
 const decoder = new TextDecoder();
 const shortBytes = 1024 * 1024;
 
@@ -338,15 +149,15 @@ function isShort(headers: Headers): boolean {
 }
 
 function watchedBody(
-  source: ReadableStream<Uint8Array> | null,
+  source: ReadableStream<Uint8Array<ArrayBuffer>> | null,
   watch: Watch,
-): ReadableStream<Uint8Array> | null {
+): ReadableStream<Uint8Array<ArrayBuffer>> | null {
   if (!source) {
     watch.over();
     return null;
   }
   const reader = source.getReader();
-  return new ReadableStream<Uint8Array>(
+  return new ReadableStream<Uint8Array<ArrayBuffer>>(
     {
       async pull(controller) {
         watch.wait();
@@ -373,7 +184,7 @@ function watchedBody(
 const unpackedLimit = 256 * 1024 * 1024;
 
 /** Fetch has undone what Content-Encoding says; some upstreams compress and do not say so. No JSON begins like this. */
-function unpacked(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+function unpacked(bytes: Uint8Array): Uint8Array {
   try {
     if (bytes[0] === 0x1f && bytes[1] === 0x8b) return gunzipSync(bytes, { maxOutputLength: unpackedLimit });
     if (bytes[0] === 0x28 && bytes[1] === 0xb5 && bytes[2] === 0x2f && bytes[3] === 0xfd)

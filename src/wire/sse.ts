@@ -27,11 +27,12 @@ export function frames(): Machine<Uint8Array, Frame> {
     let lf = text.indexOf('\n');
     let cr = text.indexOf('\r');
     for (;;) {
-      const crWaits = cr + 1 === text.length && !last;
-      const end = cr < 0 || (lf >= 0 && lf < cr) ? lf : crWaits ? -1 : cr;
+      const crFirst = cr >= 0 && (lf < 0 || cr < lf);
+      // A CR at the very end may be half of a CRLF, so it waits for more.
+      const end = crFirst && cr + 1 === text.length && !last ? -1 : crFirst ? cr : lf;
       if (end < 0) break;
       yield* onLine(text.slice(from, end));
-      from = end + (end === cr && lf === cr + 1 ? 2 : 1);
+      from = end + (crFirst && lf === cr + 1 ? 2 : 1);
       if (lf >= 0 && lf < from) lf = text.indexOf('\n', from);
       if (cr >= 0 && cr < from) cr = text.indexOf('\r', from);
     }
@@ -76,18 +77,28 @@ export function wholeFrames(): Machine<Uint8Array, Uint8Array> {
   let heldLength = 0;
   /** The last bytes of what is held: enough to see a blank line that began there. */
   let tail: Uint8Array = new Uint8Array();
+
+  function hold(bytes: Uint8Array, seen: Uint8Array): void {
+    if (bytes.length > 0) held.push(bytes);
+    heldLength += bytes.length;
+    tail = seen.subarray(-3);
+    if (heldLength > frameLimit) throw tooLarge();
+  }
+
   return {
     *push(bytes) {
       const seen = tail.length === 0 ? bytes : concat([tail, bytes]);
       const cut = lastBlankLine(seen) - tail.length;
-      const whole = cut > 0 ? [...held, cut === bytes.length ? bytes : bytes.subarray(0, cut)] : [];
-      const left = cut > 0 ? bytes.subarray(cut) : bytes;
-      held = cut > 0 ? [] : held;
-      heldLength = (cut > 0 ? 0 : heldLength) + left.length;
-      if (left.length > 0) held.push(left);
-      tail = cut > 0 ? left.subarray(-3) : seen.subarray(-3);
-      if (heldLength > frameLimit) throw tooLarge();
-      if (whole.length > 0) yield concat(whole);
+      if (cut <= 0) {
+        hold(bytes, seen);
+        return;
+      }
+      const whole = concat([...held, cut === bytes.length ? bytes : bytes.subarray(0, cut)]);
+      held = [];
+      heldLength = 0;
+      const left = bytes.subarray(cut);
+      hold(left, left);
+      yield whole;
     },
     *end() {
       if (heldLength > 0) yield concat(held);

@@ -261,8 +261,20 @@ describe('vendors', () => {
     });
   });
 
-  test('DeepSeek is sent the reasoning of earlier turns', () => {
-    expect(vendor('deepseek', { 'api-key': 'k' }).connections[0]!.dialect).toBe('reasoning-history');
+  test.each([
+    ['deepseek', 'reasoning-history'],
+    ['openrouter', 'reasoning-details'],
+    ['groq', undefined],
+  ])('%s is sent the reasoning of earlier turns as %s', (name, dialect) => {
+    expect(vendor(name, { 'api-key': 'k' }).connections[0]!.dialect).toBe(dialect);
+  });
+
+  test('two entries with one key are two connections of one account', () => {
+    const [one, two] = [{ models: [{ name: 'a' }] }, { models: [{ name: 'b' }] }].map(
+      (more) => vendor('groq', { 'api-key': 'k', ...more }).connections[0]!,
+    );
+    expect(one!.id).not.toBe(two!.id);
+    expect(one!.accounts[0]!.id).toBe(two!.accounts[0]!.id);
   });
 
   test('zen and nim open by a variable alone, unless the config has them', () => {

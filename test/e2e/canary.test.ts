@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
-import { clientKey } from '../support/binary.ts';
+import { cleanUp, clientKey } from '../support/binary.ts';
 import type { Fault } from '../support/simulator.ts';
 import { ask, behind, directions, gateway, type Gateway } from './gateway.ts';
 
@@ -31,6 +31,7 @@ beforeAll(async () => {
   });
 });
 afterAll(() => it?.stop());
+afterAll(cleanUp);
 
 const echo = JSON.stringify({
   error: {

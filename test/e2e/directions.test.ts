@@ -1,6 +1,7 @@
 import type Anthropic from '@anthropic-ai/sdk';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
 import type OpenAI from 'openai';
+import { cleanUp } from '../support/binary.ts';
 import { ask, behind, directions, gateway, type Gateway } from './gateway.ts';
 
 /** The official SDKs through the binary to both providers: every pair carries everything both of them can say. */
@@ -10,6 +11,7 @@ beforeAll(async () => {
   it = await gateway();
 });
 afterAll(() => it?.stop());
+afterAll(cleanUp);
 /** Whatever a test asked for, the provider must never have had a reason to refuse what the gateway made of it. */
 afterEach(() => {
   const refused = [...it.openai.refused, ...it.anthropic.refused];

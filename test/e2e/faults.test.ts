@@ -1,7 +1,8 @@
 import { RateLimitError as ClaudeRateLimitError } from '@anthropic-ai/sdk';
-import { afterEach, describe, expect, test } from 'bun:test';
+import { afterAll, afterEach, describe, expect, test } from 'bun:test';
 import { RateLimitError } from 'openai';
 import { protocols } from '../../src/protocols/index.ts';
+import { cleanUp } from '../support/binary.ts';
 import type { Fault } from '../support/simulator.ts';
 import { refusingUrl, simulatorKey } from '../support/upstream.ts';
 import { terminals } from '../support/wires.ts';
@@ -16,6 +17,7 @@ const secondKey = 'sk-upstream-second-fedcba9876543210';
 let it: Gateway;
 const open = async (...wish: Parameters<typeof gateway>) => (it = await gateway(...wish));
 afterEach(() => it?.stop());
+afterAll(cleanUp);
 
 for (const direction of directions)
   describe(`${direction.client} client, ${direction.model}`, () => {
@@ -27,11 +29,12 @@ for (const direction of directions)
       { kind: 'error-event', after: 3 },
     ] as Fault[])('a stream that breaks after some content ends in exactly one error: %j', async (fault) => {
       await open();
-      behind(it, direction).next.push(fault);
+      const seen = Promise.withResolvers<void>();
+      behind(it, direction).next.push({ ...fault, until: seen.promise } as Fault);
       const response = await ask(it.program, direction, 'count to 50', { body: { stream: true } });
       expect(response.status).toBe(200);
       expect(response.headers.get('content-type')).toContain('text/event-stream');
-      const sent = await framesOf(response);
+      const sent = await framesOf(response, (text) => text.includes('"2 "') && seen.resolve());
       expect(sent.some((frame) => frame.data.includes('"2 "'))).toBe(true);
       expect(terminals(protocolOf(direction), sent)).toEqual({ count: 1, last: 'error' });
     });
@@ -85,7 +88,7 @@ for (const direction of directions)
           body: { stream: true },
           signal: leaving.signal,
         })
-          .then(framesOf)
+          .then((response) => framesOf(response))
           .catch(() => 'left');
         const received = await simulator.arrival(count);
         leaving.abort();

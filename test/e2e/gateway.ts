@@ -113,9 +113,12 @@ export function ask(
   return fetch(url + path, { method: 'POST', headers, body: JSON.stringify(body), ...signal });
 }
 
-/** The frames of a streamed answer, once it is over. A connection that breaks is an answer too. */
-export async function framesOf(response: Response): Promise<Frame[]> {
+/** The frames of a streamed answer, once it is over. `watch` is shown all its text so far, whenever more comes. */
+export async function framesOf(response: Response, watch?: (text: string) => unknown): Promise<Frame[]> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of response.body ?? []) chunks.push(chunk);
+  for await (const chunk of response.body ?? []) {
+    chunks.push(chunk);
+    watch?.(Buffer.concat(chunks).toString());
+  }
   return run(frames(), chunks);
 }

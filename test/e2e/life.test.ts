@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import {
+  cleanUp,
   clientKey,
   configOf,
   freePort,
@@ -16,6 +17,8 @@ import { anthropicUpstream, openaiUpstream, simulatorKey, type Simulator } from 
 import { ask, directions, framesOf, providers } from './gateway.ts';
 
 /** Start, first run, reload and end of the compiled binary. */
+
+afterAll(cleanUp);
 
 describe('first run', () => {
   test('writes a private config, prints where it is, the key once, and a curl line that works', async () => {
@@ -88,7 +91,7 @@ describe('faults at the start', () => {
 
   test('an unknown key is a warning with the nearest known one', async () => {
     const program = await start({ config: 'request-retries: 3\n' });
-    expect(program.output()).toMatch(/request-retries[\s\S]*request-retry/);
+    await program.said(/request-retries[\s\S]*request-retry/);
     expect(await program.stop()).toBe(0);
   });
 });
@@ -140,7 +143,9 @@ describe('reload', () => {
     openai.always = anthropic.always = { kind: 'pause', after: 2, until: gate.promise };
     const arrived = [openai, anthropic].map((simulator) => simulator.arrival(simulator.received.length + 2));
     const streams = directions.map((direction) =>
-      ask(program, direction, 'count to 9', { body: { stream: true } }).then(framesOf),
+      ask(program, direction, 'count to 9', { body: { stream: true } }).then((response) =>
+        framesOf(response),
+      ),
     );
     await Promise.all(arrived);
     const name = `after-${how.replaceAll(' ', '-')}`;
@@ -167,7 +172,9 @@ describe('the end', () => {
     const program = await start({ config: providers(openai.url, openai.url, [simulatorKey]) });
     const gate = Promise.withResolvers<void>();
     openai.always = { kind: 'pause', after: 2, until: gate.promise };
-    const stream = ask(program, directions[0], 'count to 9', { body: { stream: true } }).then(framesOf);
+    const stream = ask(program, directions[0], 'count to 9', { body: { stream: true } }).then((response) =>
+      framesOf(response),
+    );
     await openai.arrival(1);
     program.signal('SIGTERM');
     await until(program, () =>
@@ -205,7 +212,7 @@ readOnly('a read-only config runs, warns, and management says that nothing was s
     args: ['--config', join(folder, 'config.yaml')],
     env: { HOME: state, XDG_STATE_HOME: state },
   });
-  expect(program.output()).toMatch(/read-only|not writable|cannot be written|cannot write/i);
+  await program.said(/read-only|not writable|cannot be written|cannot write/i);
   const response = await fetch(`${program.url}/v0/management/config.yaml`, {
     method: 'PUT',
     headers: { authorization: `Bearer ${secret}`, 'content-type': 'application/yaml' },

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { run } from '../../src/core/machine.ts';
 import { protocols } from '../../src/protocols/index.ts';
 import { frames, type Frame } from '../../src/wire/sse.ts';
-import { clientKey } from '../support/binary.ts';
+import { cleanUp, clientKey } from '../support/binary.ts';
 import { terminals } from '../support/wires.ts';
 import { behind, directions, gateway, type Direction, type Gateway } from './gateway.ts';
 
@@ -11,6 +11,7 @@ beforeAll(async () => {
   it = await gateway();
 });
 afterAll(() => it?.stop());
+afterAll(cleanUp);
 
 const count = 320;
 

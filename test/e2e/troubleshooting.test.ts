@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { clientKey, shell } from '../support/binary.ts';
+import { cleanUp, clientKey, shell } from '../support/binary.ts';
 import { gateway, type Gateway } from './gateway.ts';
 
 /** Every command of the user's troubleshooting page, as it is written there; only port, key and model are filled in. */
@@ -11,6 +11,7 @@ beforeAll(async () => {
   it = await gateway();
 });
 afterAll(() => it?.stop());
+afterAll(cleanUp);
 
 const has = (...programs: string[]) => programs.every((program) => Bun.which(program) !== null);
 const pasting = has('curl', 'jq', 'head', 'bash') ? test : test.skip;

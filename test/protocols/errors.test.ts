@@ -68,7 +68,10 @@ describe('plainText', () => {
 
 describe('errorWords', () => {
   test.each([
-    ['{"error":{"message":"m","type":"t","code":"c","param":"p"}}', { message: 'm', type: 't', code: 'c', param: 'p' }],
+    [
+      '{"error":{"message":"m","type":"t","code":"c","param":"p"}}',
+      { message: 'm', type: 't', code: 'c', param: 'p' },
+    ],
     ['{"error":{"message":"m","code":429}}', { message: 'm', code: '429' }],
     ['{"error":"words"}', { message: 'words' }],
     ['{"detail":"Not Found"}', { message: 'Not Found' }],
@@ -92,14 +95,19 @@ describe('errorWords', () => {
   });
 
   test('adds what the provider behind a router said (capture 4ad959f80af95887)', () => {
-    const text = '{"error":{"message":"Provider returned error","code":429,"metadata":{"raw":"{\\"error\\":{\\"message\\":\\"slow down\\"}}"}}}';
+    const text =
+      '{"error":{"message":"Provider returned error","code":429,"metadata":{"raw":"{\\"error\\":{\\"message\\":\\"slow down\\"}}"}}}';
     expect(errorWords(text).message).toBe('Provider returned error: slow down');
   });
 });
 
 describe('faults', () => {
   test.each([
-    [400, { code: 'unsupported_value', param: 'messages[0].role' }, { kind: 'invalid-request', field: 'messages[0].role', code: 'unsupported_value' }],
+    [
+      400,
+      { code: 'unsupported_value', param: 'messages[0].role' },
+      { kind: 'invalid-request', field: 'messages[0].role', code: 'unsupported_value' },
+    ],
     [400, { code: 'context_length_exceeded' }, { kind: 'too-large' }],
     [400, { message: "This model's maximum context length is 1048565 tokens." }, { kind: 'too-large' }],
     [400, { message: 'openai/x is not a valid model ID' }, { kind: 'not-found', what: 'model' }],

@@ -52,7 +52,7 @@ function vendorWith(secret: string): Vendor {
         (event) => `event: ${String(event.type)}\ndata: ${JSON.stringify(event)}\n\n`,
       ),
     closing: 2,
-    opening: 2,
+    opening: 3,
     whole: (turn, { json: body }) => JSON.stringify(message(turn, body, sign)),
     refusal: (status) => refusal(status, words[status] ?? 'Internal server error'),
     errorFrame: () =>

@@ -1,4 +1,4 @@
-import { afterAll, setDefaultTimeout } from 'bun:test';
+import { setDefaultTimeout } from 'bun:test';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -77,12 +77,13 @@ setDefaultTimeout(120_000);
 const running = new Set<Program>();
 const homes: string[] = [];
 
-afterAll(async () => {
+/** Ends what still runs and removes every folder; for the `afterAll` of each file that starts programs. */
+export async function cleanUp(): Promise<void> {
   await Promise.all([...running].map((program) => program.stop()));
   for (const home of homes.splice(0)) rmSync(home, { recursive: true, force: true });
-});
+}
 
-/** A fresh folder, removed when the tests of this file are over. */
+/** A fresh folder, removed by `cleanUp`. */
 export function temporaryHome(): string {
   const home = mkdtempSync(join(tmpdir(), 'cliproxyapi-e2e-'));
   homes.push(home);
@@ -170,14 +171,14 @@ export async function start(options: Launch = {}): Promise<Program> {
   return program;
 }
 
-/** Asks again and again, one question after the other, until the answer is yes; fails when the program ends. */
+/** Asks until the answer is yes, leaving the processor to the program in between; fails when the program ends. */
 export async function until(program: Program, ask: () => Promise<boolean>): Promise<void> {
   let over = false;
   void program.exited.then(() => (over = true));
   for (;;) {
     if (await ask().catch(() => false)) return;
     if (over) throw new Error(`The program ended:\n${program.output()}`);
-    await new Promise((resolve) => setImmediate(resolve));
+    await Bun.sleep(5);
   }
 }
 

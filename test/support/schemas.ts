@@ -25,6 +25,12 @@ const files: Readonly<Record<string, Readonly<Record<What, string>>>> = {
     reply: 'anthropic.beta.message.relaxed',
     event: 'anthropic.beta.event.relaxed',
   },
+  'openai-responses': {
+    request: 'openai.responses.request.relaxed',
+    reply: 'openai.responses.response.relaxed',
+    event: 'openai.responses.event.relaxed',
+  },
+  gemini: { request: 'gemini.request', reply: 'gemini.response', event: 'gemini.response' },
 };
 
 type Validate = ((value: unknown) => boolean) & { errors?: unknown };

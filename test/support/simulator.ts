@@ -42,11 +42,18 @@ export type Fault =
       readonly kind: 'reset' | 'hang';
       readonly when: 'before-headers' | 'after-headers' | 'mid-body';
       readonly after?: number;
+      /** A reset in the middle waits for this: what a client has not read yet is lost with the connection. */
+      readonly until?: Promise<unknown>;
     }
   /** Silence in the middle, until the promise resolves. */
   | { readonly kind: 'pause'; readonly after: number; readonly until: Promise<unknown> }
   /** The stream stops short: `clean` ends the HTTP body as if all were said, otherwise the connection closes. */
-  | { readonly kind: 'cut'; readonly after: number; readonly clean: boolean }
+  | {
+      readonly kind: 'cut';
+      readonly after: number;
+      readonly clean: boolean;
+      readonly until?: Promise<unknown>;
+    }
   | { readonly kind: 'malformed'; readonly after: number }
   /** All the content, but not the frames that say it is over. */
   | { readonly kind: 'missing-end' }
@@ -210,6 +217,7 @@ async function streamed(
 async function interrupt(vendor: Vendor, answer: Answer, received: Received, fault: Fault): Promise<boolean> {
   switch (fault.kind) {
     case 'reset':
+      await fault.until;
       answer.reset();
       return true;
     case 'hang':
@@ -219,6 +227,7 @@ async function interrupt(vendor: Vendor, answer: Answer, received: Received, fau
       await Promise.race([fault.until, received.left]);
       return false;
     case 'cut':
+      await fault.until;
       if (fault.clean) answer.end();
       else answer.close();
       return true;

@@ -1,5 +1,5 @@
 import type { ChatEvent, Reply } from '../../src/core/event.ts';
-import { readObjects, tryParseObject, type Json } from '../../src/core/json.ts';
+import { readObjects, readString, tryParseObject, type Json } from '../../src/core/json.ts';
 import { chain, run } from '../../src/core/machine.ts';
 import type { ChatRequest } from '../../src/core/request.ts';
 import type { Drop, Echo, Protocol } from '../../src/protocols/protocol.ts';
@@ -35,6 +35,15 @@ const wires: Readonly<Record<string, Wire>> = {
     },
     telling: { stream: true },
     request: { model: 'm', max_tokens: 100, messages: [{ role: 'user', content: 'Hi' }] },
+  },
+  'openai-responses': {
+    terminal(frame) {
+      const type = readString(tryParseObject(frame.data)?.type) ?? '';
+      if (type === 'response.completed' || type === 'response.incomplete') return 'finish';
+      return type === 'response.failed' || type === 'error' ? 'error' : undefined;
+    },
+    telling: { stream: true },
+    request: { model: 'm', input: 'Hi' },
   },
   gemini: {
     terminal(frame) {

@@ -2,7 +2,8 @@ import { afterEach, describe, expect, test } from 'bun:test';
 import { connect, type Socket } from 'node:net';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { GatewayError } from '../../src/core/error.ts';
-import { type Outgoing, passHeaders, responseHeaders, send, type SendOptions } from '../../src/wire/fetch.ts';
+import { passHeaders, responseHeaders, send, type SendOptions } from '../../src/wire/fetch.ts';
+import type { Outgoing } from '../../src/wire/way.ts';
 import { loopback, socksServer } from './servers.ts';
 
 const timeouts = { connectMs: 5_000, firstByteMs: 5_000, gapMs: 5_000 };

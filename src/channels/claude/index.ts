@@ -83,7 +83,7 @@ function open(entry: Entry, path: string, tools: Tools): Connection {
   const account = accountOf(entry, base, path, tools);
   const prefix = prefixOf(entry.prefix, `${path}.prefix`, tools);
   return {
-    id: `claude-api-key:${accountId(account.id, prefix ?? '')}`,
+    id: `claude-api-key:${accountId(JSON.stringify(entry))}`,
     provider: 'claude',
     accounts: [account],
     models: {

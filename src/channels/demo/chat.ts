@@ -180,7 +180,8 @@ function errorBody(status: number, message: string, param: string | null = null)
   return { error: { message, type, param, code } };
 }
 
-const refuse = (status: number, message: string, param: string | null = null): Response =>
+/** An error in OpenAI's words. */
+export const refuse = (status: number, message: string, param: string | null = null): Response =>
   jsonAnswer(status, errorBody(status, message, param), {
     'x-request-id': newId('req_'),
     ...(status === 429 ? { 'retry-after': '1' } : {}),

@@ -3,8 +3,9 @@ import { type Account, accountId } from '../../accounts/account.ts';
 import { tryParseObject } from '../../core/json.ts';
 import anthropicMessages from '../../protocols/anthropic-messages/index.ts';
 import openaiChat from '../../protocols/openai-chat/index.ts';
-import { type Call, channel, type Connection, type Outgoing } from '../channel.ts';
+import { type Call, channel, type Connection, type Operation, type Outgoing } from '../channel.ts';
 import { answerChat } from './chat.ts';
+import { answerEndpoint, hasEndpoint } from './endpoints.ts';
 import { answerCount, answerMessages } from './messages.ts';
 
 /**
@@ -29,7 +30,7 @@ const settings = Type.Union(
   ],
   {
     description:
-      'The built-in models demo (Chat Completions) and demo-claude (Messages): they echo, stream, think, call a tool when told to "use the tool NAME", and fail when told to "fail with STATUS".',
+      'The built-in models demo (Chat Completions) and demo-claude (Messages): they echo, stream, think, call a tool when told to "use the tool NAME", and fail when told to "fail with STATUS". demo also embeds, draws, speaks, writes down, judges and sorts, as a toy does.',
   },
 );
 
@@ -79,31 +80,41 @@ function connection(delayMs: number): Connection {
     prepare,
     send: (outgoing, signal) => answer(outgoing, delayMs, signal),
     can: (operation, model) =>
-      operation === 'chat' || (operation === 'count-tokens' && model === claudeModel),
+      operation === 'chat' || (model === claudeModel ? operation === 'count-tokens' : hasEndpoint(operation)),
   };
 }
 
 /** Nothing leaves the program; the address only says which wire is spoken. */
-function prepare({ model, operation, body, headers }: Call): Outgoing {
-  const path =
-    model !== claudeModel
-      ? '/v1/chat/completions'
-      : `/v1/messages${operation === 'count-tokens' ? '/count_tokens' : ''}`;
+function prepare({ model, operation, body, headers, clientHeaders }: Call): Outgoing {
+  const passed = new Headers(headers);
+  passed.set('content-type', clientHeaders.get('content-type') ?? 'application/json');
   return {
     method: 'POST',
-    url: `http://demo.invalid${path}`,
-    headers: new Headers(headers),
+    url: `http://demo.invalid${pathOf(model, operation)}`,
+    headers: passed,
     body,
     proxy: 'direct',
   };
 }
 
-async function answer({ url, body }: Outgoing, delayMs: number, signal: AbortSignal): Promise<Response> {
+function pathOf(model: string, operation: Operation): string {
+  if (operation === 'count-tokens') return '/v1/messages/count_tokens';
+  if (operation !== 'chat') return operation;
+  return model === claudeModel ? '/v1/messages' : '/v1/chat/completions';
+}
+
+async function answer(
+  { url, body, headers }: Outgoing,
+  delayMs: number,
+  signal: AbortSignal,
+): Promise<Response> {
   signal.throwIfAborted();
-  const request =
-    tryParseObject(typeof body === 'string' ? body : await new Response(body ?? '').text()) ?? {};
-  if (url.endsWith('/count_tokens')) return answerCount(request);
-  return url.endsWith('/messages')
+  const { pathname } = new URL(url);
+  const sent = new Response(body ?? '', { headers });
+  if (hasEndpoint(pathname)) return answerEndpoint(pathname, sent);
+  const request = tryParseObject(await sent.text()) ?? {};
+  if (pathname === '/v1/messages/count_tokens') return answerCount(request);
+  return pathname === '/v1/messages'
     ? answerMessages(request, delayMs, signal)
     : answerChat(request, delayMs, signal);
 }

@@ -1,7 +1,7 @@
 import { type Json, readArray, readObject, readString } from '../../core/json.ts';
 import { tokensIn } from './act.ts';
 
-/** Small readings that both wire formats of the demo share. */
+/** Small readings that the wire formats of the demo share. */
 
 /** Tokens of everything textual in a request, long base64 left out. */
 export function tokensOf(value: unknown): number {
@@ -24,6 +24,9 @@ export function textOf(content: unknown): string {
   const blocks = (readArray(content) ?? []).map(readObject);
   return blocks.flatMap((block) => (block?.type === 'text' ? [readString(block.text) ?? ''] : [])).join('\n');
 }
+
+/** The words of a text in lower case, without what stands between them. */
+export const wordsOf = (text: string): readonly string[] => text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
 
 export const jsonAnswer = (
   status: number,

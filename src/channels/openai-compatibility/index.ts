@@ -7,6 +7,7 @@ import {
   channel,
   type Connection,
   type DeclaredModel,
+  type Operation,
   type Outgoing,
   type Tools,
 } from '../channel.ts';
@@ -130,7 +131,7 @@ function open(key: string, entry: Entry, path: string, vendor: Vendor | undefine
   const models = modelsOf(entry, path, vendor, tools);
   const prefix = prefixOf(entry.prefix, `${path}.prefix`, tools);
   return {
-    id: `${key}:${accountId(provider, base.url, prefix ?? '', ...accounts.map((account) => account.id))}`,
+    id: `${key}:${provider}:${accountId(JSON.stringify(entry))}`,
     provider,
     accounts,
     models: {
@@ -141,7 +142,7 @@ function open(key: string, entry: Entry, path: string, vendor: Vendor | undefine
     ...(vendor?.dialect === undefined ? {} : { dialect: vendor.dialect }),
     speaks: () => openaiChat,
     prepare: (call) => prepare(service, call),
-    can: (operation) => operation !== 'count-tokens',
+    can: (operation) => operation === 'chat' || endpoints.has(operation),
   };
 }
 
@@ -231,7 +232,7 @@ function prepare({ base, headers: rules }: Service, call: Call): Outgoing {
   const { account, operation, stream } = call;
   const headers = new Headers(call.headers);
   headers.set('content-type', contentType(call));
-  headers.set('accept', stream ? 'text/event-stream' : 'application/json');
+  headers.set('accept', accept(call));
   if (stream) headers.set('accept-encoding', 'identity');
   headers.set('user-agent', userAgent);
   if (account.secret.kind === 'api-key') headers.set('authorization', `Bearer ${account.secret.key}`);
@@ -246,6 +247,29 @@ function prepare({ base, headers: rules }: Service, call: Call): Outgoing {
   };
 }
 
-/** Raw endpoints may carry a form with files, which only its own content type describes. */
-const contentType = ({ operation, clientHeaders }: Call): string =>
-  (operation === 'chat' ? null : clientHeaders.get('content-type')) ?? 'application/json';
+/**
+ * OpenAI's endpoints that are no chat. Which of them a service has, only the service knows: those that it lacks it
+ * answers with a 404.
+ */
+const endpoints: ReadonlySet<Operation> = new Set<Operation>([
+  '/v1/embeddings',
+  '/v1/images/generations',
+  '/v1/images/edits',
+  '/v1/audio/speech',
+  '/v1/audio/transcriptions',
+  '/v1/audio/translations',
+  '/v1/moderations',
+  '/v1/rerank',
+]);
+
+/** A form is described by its own content type only. */
+function contentType({ operation, clientHeaders }: Call): string {
+  const said = clientHeaders.get('content-type') ?? '';
+  return operation !== 'chat' && /^\s*multipart\//i.test(said) ? said : 'application/json';
+}
+
+/** Raw endpoints answer in sound and other things as well. */
+function accept({ operation, stream, clientHeaders }: Call): string {
+  if (operation === 'chat') return stream ? 'text/event-stream' : 'application/json';
+  return clientHeaders.get('accept') ?? '*/*';
+}

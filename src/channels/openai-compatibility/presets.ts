@@ -31,6 +31,8 @@ export const vendors: Readonly<Record<string, Vendor>> = {
       'openrouter/auto',
       'z-ai/glm-5-turbo',
     ],
+    // OpenRouter wants its reasoning_details back, signatures and all, to go on with a thought.
+    dialect: 'reasoning-details',
     docs: 'https://openrouter.ai/docs',
   },
   groq: {

@@ -5,7 +5,7 @@ import { decodeStream } from './decode-stream.ts';
 import { encodeRequest } from './encode-request.ts';
 import { encodeStream } from './encode-stream.ts';
 import { decodeError, encodeError } from './errors.ts';
-import { decodeReply, encodeReply } from './reply.ts';
+import { decodeReply, encodeReply, glance } from './reply.ts';
 import { countRequest, countResponse, messagesRequest, messagesResponse } from './schema.ts';
 import { id, invalid, issuer } from './wire.ts';
 
@@ -117,6 +117,7 @@ const anthropicMessages: Protocol = {
     tools: { forbidden: /[^A-Za-z0-9_-]/, longest: 128 },
     encodeRequest,
     decodeReply,
+    glance,
     decodeStream,
     decodeError,
   },

@@ -1,10 +1,11 @@
-import { type ChatEvent, fold, type Reply, unfold } from '../../core/event.ts';
+import { type ChatEvent, fold, type Reply, unfold, type Usage } from '../../core/event.ts';
 import { type Json, readArray, readObject, readObjects } from '../../core/json.ts';
 import { run } from '../../core/machine.ts';
 import type { Echo } from '../protocol.ts';
 import { decodeEvents } from './decode-stream.ts';
 import { encodeEvents } from './encode-stream.ts';
 import { badData } from './errors.ts';
+import { decodeUsage } from './usage.ts';
 import { inputOf } from './wire.ts';
 
 /**
@@ -16,6 +17,10 @@ export function decodeReply(body: Json): Reply {
   const events: ChatEvent[] = run(decodeEvents(), spelled(body));
   return fold(events);
 }
+
+/** The usage of an answer that has content and is no error. */
+export const glance = (body: Json): Usage | undefined =>
+  body.type === 'message' && readArray(body.content) ? decodeUsage(readObject(body.usage) ?? {}) : undefined;
 
 function* spelled(body: Json): Iterable<Json> {
   if (body.type === 'error' || body.error) return yield { ...body, type: 'error' };

@@ -1,4 +1,4 @@
-import { compact, type Json, omit, readObject, readString } from '../../core/json.ts';
+import { compact, type Json, omit, readObject, readObjects, readString } from '../../core/json.ts';
 import type {
   Extra,
   ForeignPart,
@@ -9,7 +9,7 @@ import type {
   Seal,
 } from '../../core/request.ts';
 import { decodeSeal } from '../seals.ts';
-import { field, id, issuer, mediaOf, objectField, stringField } from './wire.ts';
+import { camel, field, id, issuer, mediaOf, objectField, stringField } from './wire.ts';
 
 const understood = new Set([
   'text',
@@ -41,6 +41,8 @@ export function decodePart(part: Json): Part {
   const rest = { ...extraOf(part), ...(seal ? { seal } : {}) };
   const text = readString(part.text);
   if (text !== undefined) return { kind: part.thought === true ? 'reasoning' : 'text', text, ...rest };
+  // The drafts of an image model (Gemini 3 image) are pictures marked as thoughts: no part of the answer.
+  if (part.thought === true) return foreign(part);
   const inline = objectField(part, 'inlineData');
   if (inline) return { ...media(inline, { kind: 'data', data: readString(inline.data) ?? '' }), ...rest };
   const file = objectField(part, 'fileData');
@@ -59,6 +61,7 @@ function media(wire: Json, source: MediaPart['source']): MediaPart {
   }) as MediaPart;
 }
 
+/** Code that the model ran itself. */
 function hosted(part: Json): HostedCallPart | HostedResultPart | undefined {
   const code = objectField(part, 'executableCode');
   if (code)
@@ -76,7 +79,7 @@ function hosted(part: Json): HostedCallPart | HostedResultPart | undefined {
     tool: 'code-execution',
     callId: readString(result.id) ?? '',
     sources: [],
-    failed: readString(result.outcome) !== 'OUTCOME_OK',
+    failed: readString(result.outcome) !== 'OUTCOME_OK' && result.outcome !== 1,
     foreign: { protocol: id, value: part },
   };
 }
@@ -86,8 +89,25 @@ const foreign = (part: Json): ForeignPart => ({ kind: 'foreign', foreign: { prot
 /** The name, id and arguments of a function call. */
 export function decodeCall(call: Json): { callId: string | undefined; name: string; args: string } {
   return {
-    callId: readString(call.id),
+    callId: readString(call.id) || undefined,
     name: readString(call.name) ?? '',
     args: JSON.stringify(readObject(field(call, 'args')) ?? {}),
   };
+}
+
+/** What a `functionResponse` brings: its text, the media inside it, and whether it tells of a failure. */
+export function decodeResponse(result: Json): { parts: readonly Part[]; failed: boolean } {
+  const { text, failed } = responseText(readObject(result.response) ?? {});
+  const said: readonly Part[] = text === '' ? [] : [{ kind: 'text', text }];
+  return { parts: [...said, ...readObjects(result.parts).map((part) => decodePart(camel(part)))], failed };
+}
+
+/** A lone `result` or `output` string is the text of a result, a lone `error` the text of a failure; all else is JSON. */
+function responseText(response: Json): { text: string; failed: boolean } {
+  const [key, ...others] = Object.keys(response);
+  if (key === undefined) return { text: '', failed: false };
+  const text = others.length === 0 ? readString(response[key]) : undefined;
+  if (text !== undefined && (key === 'result' || key === 'output')) return { text, failed: false };
+  if (text !== undefined && key === 'error') return { text, failed: true };
+  return { text: JSON.stringify(response), failed: false };
 }

@@ -1,6 +1,6 @@
 import { compact, type Json, readArray, readObject, readObjects, readString } from '../../core/json.ts';
 import type { HostedTool, Tool, ToolChoice } from '../../core/request.ts';
-import { jsonSchema } from './schema-dialect.ts';
+import { decodeSchema } from './decode-schema.ts';
 import { camel, field, id } from './wire.ts';
 
 /** Every entry of `tools` is a bag: function declarations and hosted tools side by side. */
@@ -18,19 +18,20 @@ export function decodeTools(tools: readonly Json[]): readonly Tool[] {
 function decodeFunction(declaration: Json): Tool {
   const own = readObject(field(declaration, 'parametersJsonSchema'));
   const dialect = readObject(declaration.parameters);
-  const schema = own ?? (dialect ? jsonSchema(dialect) : {});
+  const schema = own ?? (dialect ? decodeSchema(dialect) : {});
   return compact({
     kind: 'function' as const,
     name: readString(declaration.name) ?? '',
     description: readString(declaration.description),
     schema: { type: 'object', properties: {}, ...schema },
-    extra: { [id]: { declaration } },
+    extra: { [id]: { declaration: camel(declaration) } },
   }) as Tool;
 }
 
 const hostedTools: Readonly<Record<string, HostedTool>> = {
   googleSearch: 'web-search',
   googleSearchRetrieval: 'web-search',
+  enterpriseWebSearch: 'web-search',
   urlContext: 'web-fetch',
   codeExecution: 'code-execution',
   fileSearch: 'file-search',
@@ -38,14 +39,13 @@ const hostedTools: Readonly<Record<string, HostedTool>> = {
 };
 
 function decodeHosted(name: string, value: unknown): Tool {
-  const blocked = (readArray(readObject(value)?.excludeDomains) ?? []).filter(
-    (item) => typeof item === 'string',
-  );
+  const excluded = readArray(field(readObject(value) ?? {}, 'excludeDomains')) ?? [];
+  const blocked = excluded.filter((item): item is string => typeof item === 'string');
   return {
     kind: 'hosted',
     tool: hostedTools[name] ?? 'other',
     name,
-    ...(blocked.length > 0 ? { blockedDomains: blocked as string[] } : {}),
+    ...(blocked.length > 0 ? { blockedDomains: blocked } : {}),
     foreign: { protocol: id, value: { [name]: value } },
   };
 }

@@ -6,7 +6,11 @@ import type { Part } from '../../core/request.ts';
 import type { Frame } from '../../wire/sse.ts';
 import type { Echo } from '../protocol.ts';
 import { encodeErrorBody } from './errors.ts';
-import { encodeAnswerPart, groundingOf, reasonNames, writeUsage } from './reply.ts';
+import { reasonNames } from './finish.ts';
+import { isGrounding, writeGrounding } from './grounding.ts';
+import { writeLogprobs } from './logprobs.ts';
+import { encodeAnswerPart, silence } from './reply.ts';
+import { writeUsage } from './usage.ts';
 
 interface Open {
   readonly head: Head;
@@ -14,55 +18,63 @@ interface Open {
   text: string;
 }
 
+type Delta = Extract<ChatEvent, { type: 'block-delta' }>;
+type End = Extract<ChatEvent, { type: 'block-end' }>;
+
 /** Events to GenerateContentResponse frames. Calls go out whole; the reason and the usage stand in the last chunk only. */
 export function encodeStream(echo: Echo): Machine<ChatEvent, Frame> {
   let responseId = echo.id;
   let open: Open | undefined;
   let over = false;
-  /** What grounding will be made of: the first choice's searches and cited text. */
-  const grounds: Part[] = [];
+  /** What grounding will be made of, for each choice: its searches and its text. */
+  const grounds = new Map<number, Part[]>();
 
   const chunk = (candidates: readonly Json[], rest: Json = {}): Frame => ({
     data: JSON.stringify({ candidates, ...rest, modelVersion: echo.model, responseId }),
   });
-  const saying = (parts: readonly Json[], index: number): Frame =>
-    chunk([{ content: { role: 'model', parts }, index }]);
+  const saying = (parts: readonly Json[], index: number, rest: Json = {}): Frame =>
+    chunk([{ content: { role: 'model', parts }, index, ...rest }]);
+  const grounded = (choice: number, part: Part) => {
+    const parts = grounds.get(choice);
+    if (parts) parts.push(part);
+    else grounds.set(choice, [part]);
+  };
 
-  function* onDelta(text: string): Iterable<Frame> {
+  function* onDelta({ text, logprobs }: Delta): Iterable<Frame> {
     if (!open) return;
     open.text += text;
-    if (open.head.kind === 'tool-call' || text === '') return;
-    yield saying([open.head.kind === 'reasoning' ? { text, thought: true } : { text }], open.choice);
+    if (open.head.kind === 'tool-call' || (text === '' && !logprobs)) return;
+    const part = open.head.kind === 'reasoning' ? { text, thought: true } : { text };
+    yield saying([part], open.choice, compact({ logprobsResult: writeLogprobs(logprobs ?? []) }));
   }
 
-  function* onBlockEnd(event: Extract<ChatEvent, { type: 'block-end' }>): Iterable<Frame> {
+  function* onBlockEnd({ seal, citations }: End): Iterable<Frame> {
     if (!open) return;
     const { head, text, choice } = open;
     open = undefined;
-    const seal = event.seal ? { seal: event.seal } : {};
-    if (head.kind === 'tool-call') return yield* onPart({ ...head, args: text, ...seal }, choice);
-    if (head.kind === 'text' && choice === 0)
-      grounds.push({ kind: 'text', text, ...(event.citations ? { citations: event.citations } : {}) });
-    if (event.seal && head.kind !== 'refusal') yield* onPart({ kind: head.kind, text: '', ...seal }, choice);
+    const sealed = seal ? { seal } : {};
+    if (head.kind === 'tool-call') return yield* onPart({ ...head, args: text, ...sealed }, choice);
+    if (head.kind === 'text') grounded(choice, { kind: 'text', text, ...(citations ? { citations } : {}) });
+    if (seal && head.kind !== 'refusal') yield* onPart({ kind: head.kind, text: '', ...sealed }, choice);
   }
 
   function* onPart(part: Part, choice: number): Iterable<Frame> {
-    if (choice === 0 && (part.kind === 'hosted-call' || part.kind === 'hosted-result')) grounds.push(part);
+    if (isGrounding(part)) grounded(choice, part);
     const parts = encodeAnswerPart(part, echo.drop);
     if (parts.length > 0) yield saying(parts, choice);
   }
 
-  function* onFinish(finish: Finish): Iterable<Frame> {
-    const candidates = [finish.reason, ...(finish.others ?? [])].map((reason, index) =>
+  function* onFinish({ reason, others, usage }: Finish): Iterable<Frame> {
+    const candidates = [reason, ...(others ?? [])].map((said, index) =>
       compact({
-        content: { role: 'model', parts: [{ text: '' }] },
-        finishReason: reasonNames[reason],
+        content: { role: 'model', parts: [silence] },
+        finishReason: reasonNames[said],
         index,
-        groundingMetadata: index === 0 ? groundingOf(grounds) : undefined,
+        groundingMetadata: writeGrounding(grounds.get(index) ?? []),
       }),
     );
-    yield chunk(candidates, { usageMetadata: writeUsage(finish.usage) });
     over = true;
+    yield chunk(candidates, { usageMetadata: writeUsage(usage) });
   }
 
   function* onError(error: GatewayError): Iterable<Frame> {
@@ -75,7 +87,7 @@ export function encodeStream(echo: Echo): Machine<ChatEvent, Frame> {
       if (over) return;
       if (event.type === 'start') responseId = event.id || echo.id;
       if (event.type === 'block-start') open = { head: event.head, choice: event.choice ?? 0, text: '' };
-      if (event.type === 'block-delta') yield* onDelta(event.text);
+      if (event.type === 'block-delta') yield* onDelta(event);
       if (event.type === 'block-end') yield* onBlockEnd(event);
       if (event.type === 'block') yield* onPart(event.part, event.choice ?? 0);
       if (event.type === 'finish') yield* onFinish(event);

@@ -1,8 +1,9 @@
 import { compact, type Json, readObject } from '../../core/json.ts';
-import type { ChatRequest, FunctionTool, Tool } from '../../core/request.ts';
-import type { Drop } from '../protocol.ts';
-import { geminiSchema } from './schema-dialect.ts';
-import { id } from './wire.ts';
+import type { ChatRequest, HostedToolSpec, Tool, ToolChoice } from '../../core/request.ts';
+import type { Drop, Target } from '../protocol.ts';
+import { drawsImages } from './encode-config.ts';
+import { parametersSchema } from './schema-dialect.ts';
+import { generationOf, id, vertex } from './wire.ts';
 
 /** What Gemini calls the hosted tools that other vendors have too. */
 const hosted: Readonly<Record<string, string>> = {
@@ -11,39 +12,40 @@ const hosted: Readonly<Record<string, string>> = {
   'code-execution': 'codeExecution',
 };
 
-export function encodeTools(request: ChatRequest, drop: Drop): readonly Json[] | undefined {
-  const functions = request.tools.filter((tool) => tool.kind !== 'hosted');
-  const bags = request.tools.flatMap((tool) => (tool.kind === 'hosted' ? encodeHosted(tool, drop) : []));
-  const declarations = functions.map((tool) => encodeFunction(tool, drop));
+/** The functions in one bag, each hosted tool in one of its own. */
+export function encodeTools(request: ChatRequest, target: Target): readonly Json[] | undefined {
+  const declarations = functionsOf(request).map((tool) => encodeFunction(tool, target.drop));
+  const bags = request.tools.flatMap((tool) =>
+    tool.kind === 'hosted' ? encodeHosted(tool, request, target) : [],
+  );
   const tools = [...(declarations.length > 0 ? [{ functionDeclarations: declarations }] : []), ...bags];
   return tools.length > 0 ? tools : undefined;
 }
 
-function encodeFunction(tool: Exclude<Tool, { kind: 'hosted' }>, drop: Drop): Json {
+type Declared = Exclude<Tool, HostedToolSpec>;
+
+const functionsOf = ({ tools }: ChatRequest): readonly Declared[] =>
+  tools.filter((tool) => tool.kind !== 'hosted');
+
+function encodeFunction(tool: Declared, drop: Drop): Json {
   const own = readObject(tool.extra?.[id]?.declaration);
   if (own) return { ...own, name: tool.name };
+  const { name, description } = tool;
   if (tool.kind === 'custom') {
-    if (tool.format) drop(`tools.${tool.name}.format`);
-    return compact({ name: tool.name, description: tool.description, parameters: freeText });
+    if (tool.format) drop(`tools.${name}.format`);
+    return compact({ name, description, parameters: freeText });
   }
-  if (tool.strict) drop(`tools.${tool.name}.strict`);
-  return compact({ name: tool.name, description: tool.description, parameters: parametersOf(tool) });
+  if (tool.strict) drop(`tools.${name}.strict`);
+  return compact({ name, description, parameters: parametersSchema(tool.schema) });
 }
 
 /** A free-form tool takes one string. */
 const freeText = { type: 'OBJECT', properties: { input: { type: 'STRING' } }, required: ['input'] };
 
-/** A function without arguments must not declare an empty object: Gemini refuses one. */
-function parametersOf(tool: FunctionTool): Json | undefined {
-  const properties = readObject(tool.schema.properties);
-  const bare = !properties || Object.keys(properties).length === 0;
-  return bare && !tool.schema.$ref && !tool.schema.anyOf && !tool.schema.allOf
-    ? undefined
-    : geminiSchema(tool.schema);
-}
-
-function encodeHosted(tool: Extract<Tool, { kind: 'hosted' }>, drop: Drop): readonly Json[] {
+function encodeHosted(tool: HostedToolSpec, request: ChatRequest, target: Target): readonly Json[] {
+  const { drop, dialect } = target;
   if (tool.foreign.protocol === id) return [readObject(tool.foreign.value) ?? {}];
+  if (tool.tool === 'image-generation' && drawsImages(request, target)) return [];
   const name = hosted[tool.tool];
   if (name === undefined) {
     drop(`tools.${tool.name}`);
@@ -51,16 +53,46 @@ function encodeHosted(tool: Extract<Tool, { kind: 'hosted' }>, drop: Drop): read
   }
   if (tool.allowedDomains) drop(`tools.${tool.name}.allowed_domains`);
   if (tool.maxUses !== undefined) drop(`tools.${tool.name}.max_uses`);
-  return [{ [name]: compact({ excludeDomains: name === 'googleSearch' ? tool.blockedDomains : undefined }) }];
+  // Only Vertex can leave domains out of a search.
+  const excludes = name === 'googleSearch' && dialect === vertex;
+  if (tool.blockedDomains && !excludes) drop(`tools.${tool.name}.blocked_domains`);
+  return [{ [name]: compact({ excludeDomains: excludes ? tool.blockedDomains : undefined }) }];
 }
 
-export function encodeToolConfig({ toolChoice }: ChatRequest, own: Json | undefined): Json | undefined {
-  const functionCallingConfig = toolChoice ? calling(toolChoice) : undefined;
-  const config = compact({ ...own, functionCallingConfig });
+/** `toolConfig`. @param own what only Gemini understands of it. */
+export function encodeToolConfig(
+  request: ChatRequest,
+  own: Json | undefined,
+  target: Target,
+): Json | undefined {
+  const config = compact({
+    ...(mixes(request, target) ? { includeServerSideToolInvocations: true } : {}),
+    ...own,
+    functionCallingConfig: encodeChoice(request, own, target.drop),
+  });
   return Object.keys(config).length > 0 ? config : undefined;
 }
 
-function calling(choice: NonNullable<ChatRequest['toolChoice']>): Json {
+/** Hosted tools beside functions, as Gemini 3 takes them: the Gemini API wants to be told, Vertex does not know the field. */
+function mixes(request: ChatRequest, { model, dialect }: Target): boolean {
+  const functions = functionsOf(request).length;
+  if (functions === 0 || functions === request.tools.length) return false;
+  return dialect !== vertex && (generationOf(model) ?? 0) >= 3;
+}
+
+/** "Function calling config is set without function_declarations": a choice among no functions is refused. */
+function encodeChoice(request: ChatRequest, own: Json | undefined, drop: Drop): unknown {
+  const { toolChoice } = request;
+  if (!toolChoice) return undefined;
+  if (functionsOf(request).length > 0)
+    return toolChoice.kind === 'auto' && own?.functionCallingConfig
+      ? own.functionCallingConfig
+      : calling(toolChoice);
+  if (toolChoice.kind !== 'auto' && toolChoice.kind !== 'none') drop('tool_choice');
+  return undefined;
+}
+
+function calling(choice: ToolChoice): Json {
   switch (choice.kind) {
     case 'auto':
       return { mode: 'AUTO' };

@@ -53,45 +53,99 @@ export function encodeErrorBody(error: GatewayError, requestId?: string): Json {
   };
 }
 
+// ---------------------------------------------------------------------------------------------------------- reading
+
 /** The first reading of an error answer; Google wraps it in an array on streams that are no SSE. */
 export function decodeError(status: number, headers: Headers, text: string): GatewayError {
   const body = tryParseObject(text) ?? tryParseObject(text.trim().replace(/^\[|\]$/g, ''));
-  return sharpened(upstreamError(status, headers, errorWords(text)), body);
+  const said = readObject(body?.error);
+  // Proxies in front of Google may answer 400 to everything; its own word is in the body (capture 271a176564114432).
+  const real = status === 400 && said?.status === 'RESOURCE_EXHAUSTED' ? 429 : status;
+  return sharpened(upstreamError(real, headers, errorWords(text)), said);
 }
 
 /** An error carried inside a 200, or inside a stream. */
 export function decodeErrorBody(body: Json, status: number): GatewayError {
   const words = readErrorWords(body);
-  const said = readNumber(readObject(body.error)?.code);
-  return sharpened(upstreamError(status || said || statusOfWords(words), new Headers(), words), body);
+  const said = readObject(body.error);
+  const code = status || readNumber(said?.code) || statusOfWords(words);
+  return sharpened(upstreamError(code, new Headers(), words), said);
 }
 
-/** What only Google's details tell: a refused key comes as 400, and the wait stands in the body. */
-function sharpened(error: GatewayError, body: Json | undefined): GatewayError {
-  const said = readObject(body?.error);
-  const reasons = readObjects(said?.details).map((detail) => readString(detail.reason));
-  const message = readString(said?.message) ?? '';
-  const delay = retryDelayMs(said);
+/** What only Google's own words and details tell. */
+function sharpened(error: GatewayError, said: Json | undefined): GatewayError {
+  if (!said) return error;
+  const details = readObjects(said.details);
+  const message = readString(said.message) ?? '';
+  const delay = retryDelayMs(details, message);
+  const waiting = delay === undefined ? error : error.with({ retryAfterMs: delay });
+  return (
+    refusedKey(waiting, details, message) ??
+    usedUp(waiting, details, message) ??
+    refusedRequest(waiting, details, message) ??
+    waiting
+  );
+}
+
+/** A key that Google does not take comes as 400, or as 403 when there is none; so does a country it does not serve. */
+function refusedKey(
+  error: GatewayError,
+  details: readonly Json[],
+  message: string,
+): GatewayError | undefined {
+  const reasons = details.map((detail) => readString(detail.reason));
   if (reasons.includes('API_KEY_INVALID') || /unregistered callers/.test(message))
     return error.with({
       fault: { kind: 'upstream-unauthorized' },
       message: "The upstream refused the gateway's credential.",
       remedy: 'The operator should check the key of this provider in config.yaml.',
     });
+  if (!/user location is not supported/i.test(message)) return undefined;
+  return error.with({
+    fault: { kind: 'upstream-forbidden', status: 403 },
+    remedy: 'The operator should reach this provider through a proxy-url in a country that it serves.',
+  });
+}
+
+/** Which quota closed: that of a day is used up, that of a minute throttles. Its id becomes the upstream's code. */
+function usedUp(error: GatewayError, details: readonly Json[], message: string): GatewayError | undefined {
+  if (error.status !== 429 || !error.upstream) return undefined;
+  const violations = details.flatMap((detail) => readObjects(detail.violations));
+  const ids = violations.map((violation) => readString(violation.quotaId)).filter((id) => id !== undefined);
+  const daily = ids.find((id) => /PerDay/i.test(id));
+  const code = daily ?? ids[0];
+  if (code === undefined) return undefined;
+  const exhausted = daily !== undefined || /\blimit: 0\b/.test(message);
+  return error.with({
+    fault: { kind: exhausted ? 'quota-exhausted' : 'rate-limited' },
+    upstream: { ...error.upstream, code },
+  });
+}
+
+/** Requests that Google faults in words of its own. */
+function refusedRequest(
+  error: GatewayError,
+  details: readonly Json[],
+  message: string,
+): GatewayError | undefined {
   if (/token count \(?\d*\)? ?exceeds/.test(message)) return error.with({ fault: { kind: 'too-large' } });
-  return delay === undefined ? error : error.with({ retryAfterMs: delay });
+  if (error.upstream?.status === 404 && /^models\/|publisher model/i.test(message))
+    return error.with({ fault: { kind: 'not-found', what: 'model' }, scope: 'model' });
+  const field = details
+    .flatMap((detail) => readObjects(detail.fieldViolations))
+    .map((violation) => readString(violation.field))
+    .find((name) => name);
+  if (!field || error.fault.kind !== 'invalid-request') return undefined;
+  return error.with({ fault: { ...error.fault, field } });
 }
 
 /** `RetryInfo.retryDelay` ("0.84s"), else `ErrorInfo.metadata.quotaResetDelay` ("373ms"), else "after 12s" in the message. */
-function retryDelayMs(error: Json | undefined): number | undefined {
-  const details = readObjects(error?.details);
+function retryDelayMs(details: readonly Json[], message: string): number | undefined {
   const told = details.map(
     (detail) => readString(detail.retryDelay) ?? readString(readObject(detail.metadata)?.quotaResetDelay),
   );
-  const message = /\b(?:after|in) ((?:\d+(?:\.\d+)?(?:ms|[hms]))+)/.exec(
-    readString(error?.message) ?? '',
-  )?.[1];
-  const text = told.find((delay) => delay !== undefined) ?? message;
+  const said = /\b(?:after|in) ((?:\d+(?:\.\d+)?(?:ms|[hms]))+)/.exec(message)?.[1];
+  const text = told.find((delay) => delay !== undefined) ?? said;
   return text === undefined ? undefined : durationMs(text);
 }
 

@@ -1,226 +1,364 @@
-import { type Json, readArray, readObject, readObjects, readString } from '../../core/json.ts';
-
-/** Gemini's own schema dialect as JSON Schema: upper-case types and `nullable` are all that differs. */
-export function jsonSchema(schema: Json): Json {
-  const out: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(schema)) {
-    if (key === 'type' && typeof value === 'string')
-      out.type = schema.nullable === true ? [value.toLowerCase(), 'null'] : value.toLowerCase();
-    if (key === 'properties') out.properties = mapValues(readObject(value) ?? {}, jsonSchema);
-    if (key === 'items') out.items = jsonSchema(readObject(value) ?? {});
-    if (key === 'anyOf' || key === 'any_of') out.anyOf = readObjects(value).map(jsonSchema);
-    if (!spelledAnew.has(key)) out[key] = value;
-  }
-  return out;
-}
-
-const spelledAnew = new Set(
-  ['type', 'nullable', 'properties', 'items', 'anyOf', 'any_of'].concat([
-    'propertyOrdering',
-    'property_ordering',
-  ]),
-);
-
-const mapValues = (object: Json, change: (schema: Json) => Json): Json =>
-  Object.fromEntries(Object.entries(object).map(([name, value]) => [name, change(readObject(value) ?? {})]));
-
-/** The keywords of Gemini's Schema that are carried over as they are (its published proto). */
-const kept = new Set(
-  [
-    'title',
-    'description',
-    'minItems',
-    'maxItems',
-    'minLength',
-    'maxLength',
-    'minProperties',
-    'maxProperties',
-  ].concat(['minimum', 'maximum', 'pattern', 'default', 'example']),
-);
-/** Keywords whose meaning goes into the structure, so that nothing of them is left to describe. */
-const structural = new Set(
-  [
-    'type',
-    'nullable',
-    'properties',
-    'required',
-    'items',
-    'prefixItems',
-    'anyOf',
-    'oneOf',
-    'allOf',
-    'enum',
-    'const',
-  ].concat([
-    '$ref',
-    '$defs',
-    'definitions',
-    '$schema',
-    '$id',
-    '$anchor',
-    '$comment',
-    'additionalProperties',
-    'format',
-    'examples',
-  ]),
-);
-/** The formats its server accepts, by type; any other one is told in the description. */
-const formats: Readonly<Record<string, readonly string[]>> = {
-  STRING: ['enum', 'date-time'],
-  NUMBER: ['float', 'double'],
-  INTEGER: ['int32', 'int64'],
-};
+import { type Json, readArray, readNumber, readObject, readObjects, readString } from '../../core/json.ts';
+import { guessedTypes, localTarget, mergedSchemas } from './schema-words.ts';
 
 /**
- * JSON Schema in Gemini's dialect: an allow-list, so that no keyword its server does not know can reach it. What the
- * dialect cannot say is told to the model in the description. Call arguments and history are never touched.
+ * JSON Schema in Gemini's dialect, by an allow-list: no keyword its server does not know can reach it. What the dialect
+ * cannot say is told to the model in the description. Only schemas are touched, never arguments or history.
  */
-export function geminiSchema(schema: unknown): Json {
-  return compile(readObject(schema) ?? {}, { root: readObject(schema) ?? {}, path: [] });
+
+/** The schema of a function's parameters, always an object's; undefined for a function without any. */
+export function parametersSchema(schema: Json): Json | undefined {
+  const { nullable: _, ...root } = mergedBranches(compileRoot({ ...schema, type: schema.type ?? 'object' }));
+  if (root.type !== 'OBJECT') return undefined;
+  return root.properties || freeForm.some((key) => readObject(schema[key])) ? root : undefined;
+}
+
+/** What makes an object without properties one that takes any. */
+const freeForm = ['additionalProperties', 'patternProperties'];
+
+/** The schema of a structured answer; undefined when it allows anything. Answers keep the order of its properties. */
+export function responseSchema(schema: Json): Json | undefined {
+  return Object.keys(schema).length === 0 ? undefined : compileRoot(schema, { ordered: true });
 }
 
 interface Context {
   readonly root: Json;
+  readonly ordered: boolean;
   /** The references that led here; one that comes again is a cycle. */
   readonly path: readonly string[];
+  readonly depth: number;
+  /** How much of this schema has been written: references that branch would otherwise grow without end. */
+  readonly spent: { nodes: number };
 }
 
-function compile(given: Json, context: Context): Json {
-  const { schema, context: inner } = dereferenced(given, context);
-  const merged = withAllOf(schema, inner);
-  const { type, nullable, branches } = typeOf(merged);
-  const out: Record<string, unknown> = {};
-  const notes: string[] = [];
-  for (const [key, value] of Object.entries(merged)) {
-    if (kept.has(key)) out[key] = value;
-    if (!kept.has(key) && !structural.has(key)) notes.push(`${key}: ${JSON.stringify(value)}`);
+const nodeLimit = 2_000;
+const depthLimit = 60;
+
+const compileRoot = (root: Json, { ordered = false } = {}): Json =>
+  compile(root, { root, ordered, path: [], depth: 0, spent: { nodes: 0 } });
+
+/** What comes back to itself, or is too large to be written, is told by name only. */
+const named = (name: string): Json => ({ type: 'OBJECT', description: `See: ${name}` });
+
+function compile(given: unknown, outer: Context): Json {
+  if (++outer.spent.nodes > nodeLimit || outer.depth > depthLimit) return named('the description');
+  const resolved = resolve(readObject(given) ?? {}, { ...outer, depth: outer.depth + 1 });
+  if ('cycle' in resolved) return named(resolved.cycle);
+  const { variants, nullable, head } = variantsOf(resolved);
+  const compiled = variants.map(compileOne);
+  const [first = {}, ...others] = compiled.length > 1 ? distinct(compiled) : compiled;
+  // Vertex refuses any field beside `anyOf`, so what is said of all branches is said in the first.
+  const headed = withHead(first, head, nullable);
+  return others.length === 0 ? headed : { anyOf: [headed, ...others] };
+}
+
+function withHead(branch: Json, head: string, nullable: boolean): Json {
+  const description = sentence(head, readString(branch.description));
+  return { ...branch, ...(nullable ? { nullable } : {}), ...(description === '' ? {} : { description }) };
+}
+
+/** Texts as one, without what is missing and what is said twice. */
+const sentence = (...texts: readonly (string | undefined)[]): string =>
+  [...new Set(texts.filter((text) => text !== undefined && text !== ''))].join(' ');
+
+function distinct(schemas: readonly Json[]): readonly Json[] {
+  const seen = new Map(schemas.map((schema) => [JSON.stringify(schema), schema]));
+  return [...seen.values()];
+}
+
+// ------------------------------------------------------------------------------------- references, unions and types
+
+/** A schema without a reference of its own, and where it was found. */
+interface Place {
+  readonly schema: Json;
+  readonly context: Context;
+}
+
+type Resolved = Place | { readonly cycle: string };
+
+/** Follows references and merges `allOf`; what a schema says itself outranks what it refers to. */
+function resolve(schema: Json, context: Context): Resolved {
+  const reference = readString(schema.$ref);
+  if (reference !== undefined) {
+    const name = reference === '#' ? 'the whole schema' : (reference.split('/').at(-1) ?? reference);
+    if (context.path.includes(reference)) return { cycle: name };
+    const target = localTarget(context.root, reference);
+    if (!target) return { cycle: name };
+    const { $ref: _, ...siblings } = schema;
+    const path = [...context.path, reference];
+    return resolve(mergedSchemas([target, siblings]), { ...context, path });
   }
-  if (type) out.type = type;
-  if (nullable) out.nullable = true;
-  readFormat(merged, type, out, notes);
-  readEnum(merged, out);
-  readObjectShape(merged, inner, out, notes);
-  if (type === 'ARRAY') out.items = compile(itemsOf(merged), inner);
-  if (branches.length > 0) out.anyOf = branches.map((branch) => compile(branch, inner));
-  if (notes.length > 0)
-    out.description = [readString(merged.description), `(${notes.join('; ')})`].filter(Boolean).join(' ');
+  const parts = readObjects(schema.allOf);
+  if (parts.length === 0) return { schema, context };
+  const { allOf: _, ...own } = schema;
+  return mergeAll(parts, own, context);
+}
+
+function mergeAll(parts: readonly Json[], own: Json, context: Context): Resolved {
+  let path = context.path;
+  const merged = parts.flatMap((part) => {
+    if (++context.spent.nodes > nodeLimit) return [];
+    const resolved = resolve(part, { ...context, path });
+    if ('cycle' in resolved) return [];
+    path = resolved.context.path;
+    return [resolved.schema];
+  });
+  return { schema: mergedSchemas([...merged, own]), context: { ...context, path } };
+}
+
+interface Variants {
+  /** Schemas of one type each, without unions; never empty. */
+  readonly variants: readonly Place[];
+  readonly nullable: boolean;
+  /** What is said of all of them together. */
+  readonly head: string;
+}
+
+/** Unions and lists of types as alternatives of one type each. Null among them makes the rest nullable. */
+function variantsOf(place: Place): Variants {
+  const { schema, context } = place;
+  const union = [...branchesOf(schema.anyOf), ...branchesOf(schema.oneOf)];
+  if (union.length === 0 || onlyRequires(union)) return typesOf(place);
+  const { anyOf: _, oneOf: __, description, default: fallback, title: ___, ...own } = schema;
+  const found = union.map((branch) => branchVariants(branch, { schema: own, context }));
+  const variants = found.flatMap((each) => each.variants).filter(({ schema: { type } }) => type !== 'null');
+  const said = fallback === undefined || fallback === null ? '' : `(default: ${brief(fallback)})`;
+  return {
+    variants: variants.length > 0 ? variants : typesOf({ schema: own, context }).variants,
+    nullable: found.some((each) => each.nullable),
+    head: sentence(readString(description), said),
+  };
+}
+
+/** One branch, bound by all that the schema around the union says. */
+function branchVariants(branch: Json, { schema: own, context }: Place): Variants {
+  const full = ++context.spent.nodes > nodeLimit;
+  const resolved = full ? { cycle: 'the description' } : resolve(branch, context);
+  if ('cycle' in resolved)
+    return typesOf({ schema: { type: 'object', description: `See: ${resolved.cycle}` }, context });
+  const bound = { schema: mergedSchemas([own, resolved.schema]), context: resolved.context };
+  const { variants, nullable, head } = variantsOf(bound);
+  const [first, ...others] = variants;
+  const headed = first && { ...first, schema: withHead(first.schema, head, false) };
+  return { variants: headed ? [headed, ...others] : [], nullable, head: '' };
+}
+
+/** The branches of a union; `true` allows anything, `false` nothing. */
+const branchesOf = (union: unknown): readonly Json[] =>
+  (readArray(union) ?? [])
+    .map((branch) => (branch === true ? {} : readObject(branch)))
+    .filter((branch) => branch !== undefined);
+
+/** Branches that differ in what they require only; told in words, not by repeating the whole object. */
+const onlyRequires = (union: readonly Json[]): boolean =>
+  union.every((branch) => Object.keys(branch).every((key) => thin.has(key)));
+const thin = new Set(['required', 'not', 'description', 'title', '$comment']);
+
+function typesOf({ schema, context }: Place): Variants {
+  const types = guessedTypes(schema);
+  const real = types.filter((type) => type !== 'null');
+  const nullable = schema.nullable === true || real.length < types.length;
+  const { description: _, title: __, default: ___, ...bare } = schema;
+  const chosen = types.length === 0 ? anything : real.length === 0 ? ['null'] : real;
+  const variants = chosen.map((type, place) => ({
+    schema: { ...(place === 0 ? schema : bare), type },
+    context,
+  }));
+  return { variants, nullable, head: '' };
+}
+
+/** A value of any type. Its server wants to know a type, or several. */
+const anything: readonly string[] = ['string', 'number', 'boolean', 'object'];
+
+// ---------------------------------------------------------------------------------------------- a schema of one type
+
+function compileOne({ schema, context }: Place): Json {
+  const notes = notesOf(schema);
+  const body = bodyOf(schema, context, notes);
+  const title = readString(schema.title);
+  const description = sentence(
+    readString(schema.description),
+    notes.length > 0 ? `(${notes.join('; ')})` : undefined,
+  );
+  return {
+    ...body,
+    ...(title === undefined ? {} : { title }),
+    ...(description === '' ? {} : { description }),
+  };
+}
+
+function bodyOf(schema: Json, context: Context, notes: string[]): Json {
+  switch (schema.type) {
+    case 'array':
+      return { type: 'ARRAY', items: itemsOf(schema, context, notes), ...counts(schema, 'Items') };
+    case 'string':
+      return { type: 'STRING', ...wordsOf(schema, notes), ...textLimits(schema, notes) };
+    case 'integer':
+    case 'number':
+      noteValues(schema, 'number', notes);
+      return { type: schema.type.toUpperCase(), ...bounds(schema), ...formatOf(schema, schema.type, notes) };
+    case 'boolean':
+      noteValues(schema, 'boolean', notes);
+      return { type: 'BOOLEAN' };
+    case 'null':
+      return { type: 'STRING', nullable: true };
+    default:
+      noteValues(schema, 'object', notes);
+      return { type: 'OBJECT', ...objectShape(schema, context), ...counts(schema, 'Properties') };
+  }
+}
+
+function objectShape(schema: Json, context: Context): Json {
+  const given = propertiesOf(schema).filter(([, value]) => value !== false);
+  if (given.length === 0) return {};
+  const properties = Object.fromEntries(given.map(([name, value]) => [name, compile(value, context)]));
+  const demanded = new Set(readArray(schema.required) ?? []);
+  // `required: true` on a property itself is a common mistake with one meaning only.
+  const required = given
+    .filter(([name, value]) => demanded.has(name) || readObject(value)?.required === true)
+    .map(([name]) => name);
+  return {
+    properties,
+    ...(required.length > 0 ? { required } : {}),
+    ...(context.ordered ? { propertyOrdering: Object.keys(properties) } : {}),
+  };
+}
+
+/** Its properties, and those that only a condition brings in: the model must be able to write them too. */
+function propertiesOf(schema: Json): readonly (readonly [string, unknown])[] {
+  const maps = [schema, readObject(schema.then), readObject(schema.else)];
+  const all = new Map<string, unknown>();
+  for (const map of maps)
+    for (const [name, value] of Object.entries(readObject(map?.properties) ?? {}))
+      if (!all.has(name)) all.set(name, value);
+  return [...all];
+}
+
+/** The one schema of all items. A tuple's items are any of its places. */
+function itemsOf(schema: Json, context: Context, notes: string[]): Json {
+  const places = readArray(schema.prefixItems) ?? readArray(schema.items) ?? [];
+  if (places.length === 0) return compile(schema.items, context);
+  notes.push(`the ${places.length} items in their order: ${brief(places)}`);
+  return compile({ anyOf: places }, context);
+}
+
+/** The values of a type that a schema names; all of them when none is of that type, which is a mistake. */
+function valuesOf(schema: Json, type: string): readonly unknown[] {
+  const all = 'const' in schema ? [schema.const] : (readArray(schema.enum) ?? []);
+  const values = all.filter((value) => value !== null);
+  const fitting = values.filter((value) => typeof value === type);
+  return fitting.length > 0 ? fitting : values;
+}
+
+/** Its enum is a list of texts, none of them empty ("enum[0]: cannot be empty"). */
+function wordsOf(schema: Json, notes: string[]): Json {
+  const values = valuesOf(schema, 'string');
+  const words = new Set(values.map((value) => (typeof value === 'string' ? value : JSON.stringify(value))));
+  if (words.size === 0) return {};
+  if (!words.delete('')) return { enum: [...words] };
+  notes.push(words.size === 0 ? 'always empty' : `empty, or one of ${brief([...words])}`);
+  return {};
+}
+
+/** The values of what is no text are told: in its enum they would turn into texts, and so would the arguments. */
+function noteValues(schema: Json, type: string, notes: string[]): void {
+  const values = valuesOf(schema, type);
+  if (values.length > 0)
+    notes.push(values.length === 1 ? `always ${brief(values[0])}` : `one of ${brief(values)}`);
+}
+
+function bounds(schema: Json): Json {
+  const [minimum, maximum] = [readNumber(schema.minimum), readNumber(schema.maximum)];
+  return { ...(minimum === undefined ? {} : { minimum }), ...(maximum === undefined ? {} : { maximum }) };
+}
+
+function textLimits(schema: Json, notes: string[]): Json {
+  const pattern = readString(schema.pattern);
+  return {
+    ...counts(schema, 'Length'),
+    ...(pattern === undefined ? {} : { pattern }),
+    ...formatOf(schema, 'string', notes),
+  };
+}
+
+/** `minItems` and `maxItems`, or those of another noun; only whole numbers from 0 are counts. */
+function counts(schema: Json, noun: 'Items' | 'Length' | 'Properties'): Json {
+  const out: Record<string, number> = {};
+  for (const name of [`min${noun}`, `max${noun}`]) {
+    const count = readNumber(schema[name]);
+    if (count !== undefined && Number.isSafeInteger(count) && count >= 0) out[name] = count;
+  }
   return out;
 }
 
-/** Follows a local reference; its siblings outrank what it points to. */
-function dereferenced(schema: Json, context: Context): { schema: Json; context: Context } {
-  const reference = readString(schema.$ref);
-  if (reference === undefined) return { schema, context };
-  const { $ref: _, ...siblings } = schema;
-  const target = context.path.includes(reference) ? undefined : find(context.root, reference);
-  if (!target)
-    return {
-      schema: { type: 'object', description: `See: ${reference.split('/').at(-1)}`, ...siblings },
-      context,
-    };
-  const next = { ...context, path: [...context.path, reference] };
-  return dereferenced({ ...target, ...siblings }, next);
-}
+/** The formats its server accepts, by type; any other one is told in the description. */
+const formats: Readonly<Record<string, readonly string[]>> = {
+  string: ['enum', 'date-time'],
+  number: ['float', 'double'],
+  integer: ['int32', 'int64'],
+};
 
-function find(root: Json, reference: string): Json | undefined {
-  if (!reference.startsWith('#')) return undefined;
-  let at: unknown = root;
-  for (const step of reference.slice(1).split('/').filter(Boolean)) {
-    const name = decodeURIComponent(step).replaceAll('~1', '/').replaceAll('~0', '~');
-    at = readObject(at)?.[name] ?? readArray(at)?.[Number(name)];
-  }
-  return readObject(at);
-}
-
-/** `allOf` as one schema; what the parent says itself wins. */
-function withAllOf(schema: Json, context: Context): Json {
-  const all = readObjects(schema.allOf).map((part) => withAllOf(dereferenced(part, context).schema, context));
-  if (all.length === 0) return schema;
-  const merged: Record<string, unknown> = {};
-  for (const part of [...all, schema]) {
-    const properties = { ...readObject(merged.properties), ...readObject(part.properties) };
-    const required = [...(readArray(merged.required) ?? []), ...(readArray(part.required) ?? [])];
-    Object.assign(merged, part);
-    if (Object.keys(properties).length > 0) merged.properties = properties;
-    if (required.length > 0) merged.required = [...new Set(required)];
-  }
-  return merged;
-}
-
-/** One type, whether null is allowed too, and the alternatives when there are several. */
-function typeOf(schema: Json): { type: string | undefined; nullable: boolean; branches: readonly Json[] } {
-  const named =
-    typeof schema.type === 'string'
-      ? [schema.type]
-      : (readArray(schema.type) ?? []).filter((name) => typeof name === 'string');
-  const unions = [...readObjects(schema.anyOf), ...readObjects(schema.oneOf)];
-  const nullable =
-    schema.nullable === true ||
-    named.includes('null') ||
-    unions.some((branch) => branch.type === 'null') ||
-    enumOf(schema).includes(null);
-  const types = named.filter((name) => name !== 'null') as string[];
-  const branches = unions.filter((branch) => branch.type !== 'null');
-  if (branches.length > 0) return { type: undefined, nullable, branches };
-  if (types.length > 1)
-    return {
-      type: undefined,
-      nullable,
-      branches: types.map((type) => ({ ...schema, type, anyOf: undefined })),
-    };
-  return { type: types[0]?.toUpperCase() ?? guessed(schema), nullable, branches: [] };
-}
-
-function guessed(schema: Json): string | undefined {
-  if (schema.properties) return 'OBJECT';
-  if (schema.items) return 'ARRAY';
-  if (enumOf(schema).length > 0) return 'STRING';
-  return Object.keys(schema).length === 0 ? 'STRING' : undefined;
-}
-
-const enumOf = (schema: Json): readonly unknown[] =>
-  'const' in schema ? [schema.const] : (readArray(schema.enum) ?? []);
-
-/** Gemini's enum holds strings only, and makes the type a string. */
-function readEnum(schema: Json, out: Record<string, unknown>): void {
-  const values = enumOf(schema).filter((value) => value !== null);
-  if (values.length === 0 || out.anyOf) return;
-  out.enum = values.map((value) => (typeof value === 'string' ? value : JSON.stringify(value)));
-  out.type = 'STRING';
-}
-
-function readFormat(
-  schema: Json,
-  type: string | undefined,
-  out: Record<string, unknown>,
-  notes: string[],
-): void {
+function formatOf(schema: Json, type: string, notes: string[]): Json {
   const format = readString(schema.format);
-  if (format === undefined) return;
-  if (formats[type ?? '']?.includes(format)) out.format = format;
-  else notes.push(`format: ${format}`);
-}
-
-function readObjectShape(
-  schema: Json,
-  context: Context,
-  out: Record<string, unknown>,
-  notes: string[],
-): void {
-  const properties = readObject(schema.properties);
-  if (properties) out.properties = mapValues(properties, (property) => compile(property, context));
-  const names = Object.keys(properties ?? {});
-  const required = (readArray(schema.required) ?? []).filter((name) => names.includes(name as string));
-  if (required.length > 0) out.required = [...new Set(required)];
-  if (schema.additionalProperties === false && names.length > 0) notes.push('No extra properties allowed');
-  if (readObject(schema.additionalProperties))
-    notes.push(`other properties: ${JSON.stringify(schema.additionalProperties)}`);
-}
-
-function itemsOf(schema: Json): Json {
-  const items = readObject(schema.items);
-  if (items) return items;
-  const places = readObjects(schema.prefixItems);
-  if (places.length > 0) return places.length === 1 ? places[0]! : { anyOf: places };
+  if (format === undefined) return {};
+  const enumless = format === 'enum' && valuesOf(schema, 'string').length === 0;
+  if (formats[type]?.includes(format) && !enumless) return { format };
+  notes.push(`format: ${format}`);
   return {};
+}
+
+// ------------------------------------------------------------------------------------------------------------- notes
+
+/** Keywords that constrain and that Gemini has no word for: their meaning goes into the description. */
+const told = new Set(
+  (
+    'exclusiveMinimum exclusiveMaximum multipleOf uniqueItems contains minContains maxContains patternProperties ' +
+    'propertyNames additionalProperties dependentRequired dependentSchemas dependencies if then else not default ' +
+    'contentEncoding contentMediaType unevaluatedItems'
+  ).split(' '),
+);
+
+function notesOf(schema: Json): string[] {
+  const notes: string[] = [];
+  for (const [key, value] of Object.entries(schema))
+    // `additionalProperties: false` is what Gemini keeps to anyway, `true` and `{}` say nothing.
+    if (told.has(key) && says(value)) notes.push(`${key}: ${brief(value)}`);
+  if (schema.uniqueItems === true) notes.push('no item twice');
+  for (const union of [schema.anyOf, schema.oneOf])
+    if (branchesOf(union).some(({ required, not }) => required ?? not)) notes.push(`any of: ${brief(union)}`);
+  return notes;
+}
+
+function says(value: unknown): boolean {
+  if (value === null || typeof value === 'boolean') return false;
+  return typeof value !== 'object' || Object.keys(value).length > 0;
+}
+
+const noteLimit = 200;
+
+function brief(value: unknown): string {
+  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
+  return text.length <= noteLimit ? text : `${text.slice(0, noteLimit - 1).replace(/[\ud800-\udbff]$/, '')}…`;
+}
+
+// -------------------------------------------------------------------------------------------------------------- roots
+
+/** Parameters that are one of several objects, as one object with all their properties; only what all require is required. */
+function mergedBranches(schema: Json): Json {
+  const objects = readObjects(schema.anyOf).filter((branch) => branch.type === 'OBJECT');
+  const [first] = objects;
+  if (!first) return schema;
+  if (objects.length === 1) return first;
+  const named = objects.map((branch) => Object.entries(readObject(branch.properties) ?? {}));
+  const demanded = objects.map((branch) => new Set(readArray(branch.required) ?? []));
+  const required = [...demanded[0]!].filter((name) => demanded.every((names) => names.has(name)));
+  const sets = named.map((properties) => properties.map(([name]) => name).join(', '));
+  const note = `(one of these sets of fields: ${brief(sets)})`;
+  return {
+    type: 'OBJECT',
+    // Of two that share a name the earlier branch has the word.
+    properties: Object.fromEntries(named.toReversed().flat()),
+    ...(required.length > 0 ? { required } : {}),
+    description: sentence(readString(first.description), note),
+  };
 }

@@ -5,6 +5,9 @@ import type { MediaPart } from '../../core/request.ts';
 export const id = 'gemini';
 export const issuer = 'gemini';
 
+/** The variant that Vertex AI speaks: no ids on calls and results, and names on media. */
+export const vertex = 'vertex';
+
 /** A field by its camelCase name or, as many clients write it, by its snake_case name. */
 export function field(json: Json, name: string): unknown {
   return json[name] ?? json[snake(name)];
@@ -21,11 +24,14 @@ function snake(name: string): string {
   return spelled;
 }
 
-/** The same object with its top-level keys in camelCase. */
+/** The same object with its top-level keys in camelCase and without its null values, which proto JSON takes for absent. */
 export function camel(json: Json): Json {
   const out: Record<string, unknown> = {};
-  for (const key in json)
-    out[key.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())] = json[key];
+  for (const key in json) {
+    const value = json[key];
+    if (value === null || value === undefined) continue;
+    out[key.replaceAll(/(?<=.)_([a-z])/g, (_, letter: string) => letter.toUpperCase())] = value;
+  }
   return out;
 }
 
@@ -37,4 +43,47 @@ export function mediaOf(mime: string): MediaPart['media'] {
   const [kind] = mime.split('/');
   if (kind === 'image' || kind === 'audio' || kind === 'video') return kind;
   return 'document';
+}
+
+/** The MIME types that Google documents as input, by the ending of a file's name. */
+const mimes: Readonly<Record<string, string>> = {
+  png: 'image/png',
+  jpg: 'image/jpeg',
+  jpeg: 'image/jpeg',
+  webp: 'image/webp',
+  gif: 'image/gif',
+  heic: 'image/heic',
+  heif: 'image/heif',
+  pdf: 'application/pdf',
+  txt: 'text/plain',
+  md: 'text/markdown',
+  html: 'text/html',
+  csv: 'text/csv',
+  xml: 'text/xml',
+  json: 'application/json',
+  wav: 'audio/wav',
+  mp3: 'audio/mpeg',
+  m4a: 'audio/m4a',
+  aac: 'audio/aac',
+  ogg: 'audio/ogg',
+  flac: 'audio/flac',
+  aiff: 'audio/aiff',
+  mp4: 'video/mp4',
+  mov: 'video/quicktime',
+  webm: 'video/webm',
+  mpeg: 'video/mpeg',
+  avi: 'video/x-msvideo',
+};
+
+/** The MIME type that the ending of a name or a URL tells; undefined when it tells none. */
+export function mimeOfName(name: string | undefined): string | undefined {
+  const ending = /\.([a-z0-9]+)(?:[?#]|$)/i.exec(name ?? '')?.[1];
+  return ending === undefined ? undefined : mimes[ending.toLowerCase()];
+}
+
+/** The generation of a Gemini model, by its name; `-latest` names the newest. Undefined for any other name. */
+export function generationOf(model: string): number | undefined {
+  const named = /gemini-(\d+)/.exec(model)?.[1];
+  if (named !== undefined) return Number(named);
+  return /gemini-[a-z-]*latest/.test(model) ? Infinity : undefined;
 }

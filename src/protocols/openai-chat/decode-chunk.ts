@@ -31,6 +31,8 @@ interface Choice {
   reported: string | undefined;
   /** The stop sequence that ended it (vLLM and SGLang say it). */
   stop: string | undefined;
+  /** It has said anything at all. */
+  spoken: boolean;
   /** The kind of the block that speaks, as far as this file opened it. */
   speaking: 'text' | 'reasoning' | 'refusal' | undefined;
   /** Reasoning came as plain text, so the text of `reasoning_details` only repeats it. */
@@ -55,8 +57,6 @@ interface Call {
 export class Chunks {
   /** A terminal event has been said. */
   over = false;
-  /** There was content. */
-  spoken = false;
   private started = false;
   private id = '';
   private model = '';
@@ -68,6 +68,11 @@ export class Chunks {
   /** Every choice heard of has said why it ended. */
   get finished(): boolean {
     return this.choices.length > 0 && this.choices.every((choice) => choice?.reported !== undefined);
+  }
+
+  /** There was content. */
+  get spoken(): boolean {
+    return this.choices.some((choice) => choice?.spoken);
   }
 
   *push(chunk: Json): Iterable<ChatEvent> {
@@ -133,6 +138,7 @@ export class Chunks {
     return (this.choices[index] ??= {
       reported: undefined,
       stop: undefined,
+      spoken: false,
       speaking: undefined,
       plainThoughts: false,
       called: false,
@@ -146,8 +152,8 @@ export class Chunks {
     const delta = readObject(heard['delta']);
     const message = delta ?? readObject(heard['message']);
     // Some servers end a stream by saying the whole message once more.
-    const repeated = !delta && (choice.speaking !== undefined || choice.calls.length > 0);
-    if (message && !repeated) yield* this.watch(this.onMessage(index, choice, message, heard, !delta));
+    if (message && (delta || !choice.spoken))
+      yield* this.watch(this.onMessage(index, choice, message, heard, !delta));
     const reason = readString(heard['finish_reason']);
     if (!reason) return;
     if (failures.has(reason)) return yield* this.fail(brokenOff(reason));
@@ -183,7 +189,7 @@ export class Chunks {
     logprobs?: readonly Json[],
   ): Iterable<ChatEvent> {
     choice.speaking = kind;
-    this.spoken = true;
+    choice.spoken = true;
     yield* this.blocks.say(kind, text, { choice: index, ...(logprobs ? { logprobs } : {}) });
     if (kind === 'text') for (const citation of choice.citations.splice(0)) this.blocks.cite(citation, index);
   }
@@ -249,7 +255,7 @@ export class Chunks {
 
   private *onMedia(index: number, choice: Choice, part: MediaPart | undefined): Iterable<ChatEvent> {
     if (!part) return;
-    this.spoken = true;
+    choice.spoken = true;
     choice.speaking = undefined;
     yield* this.blocks.whole(part, index);
   }
@@ -284,7 +290,7 @@ export class Chunks {
   }
 
   private *onCall(index: number, choice: Choice, heard: Json, whole: boolean): Iterable<ChatEvent> {
-    this.spoken = true;
+    choice.spoken = true;
     choice.speaking = undefined;
     const custom = readObject(heard['custom']);
     const said = custom ?? readObject(heard['function']) ?? {};

@@ -273,7 +273,7 @@ function* encodeResults(
   speaker: Speaker,
 ): Iterable<Json> {
   const calls = parts.filter((part) => part.kind === 'tool-call');
-  const place = (call: ToolCallPart) => answers.get(call)?.place ?? Infinity;
+  const place = (call: ToolCallPart) => answers.get(call)?.place ?? Number.MAX_SAFE_INTEGER;
   const media: { callId: string; parts: readonly MediaPart[] }[] = [];
   for (const call of calls.toSorted((a, b) => place(a) - place(b))) {
     const result = answers.get(call)?.result;

@@ -6,7 +6,8 @@ import { decodeStream } from './decode-stream.ts';
 import { encodeRequest } from './encode-request.ts';
 import { encodeStream } from './encode-stream.ts';
 import { decodeError, encodeErrorBody } from './errors.ts';
-import { decodeReply, encodeReply } from './reply.ts';
+import { rawRoutes } from './raw-routes.ts';
+import { decodeReply, encodeReply, glance } from './reply.ts';
 import { chatRequest, chatResponse, completionsRequest, completionsResponse } from './schema.ts';
 import { issuer, protocolId } from './wire.ts';
 
@@ -45,6 +46,7 @@ const routes: readonly Route[] = [
       example: { model: 'demo', prompt: 'Say hello.', max_tokens: 100 },
     },
   },
+  ...rawRoutes,
 ];
 
 const losses: readonly Loss[] = [
@@ -114,6 +116,7 @@ const openaiChat: Protocol = {
     tools: { forbidden: /[^A-Za-z0-9_-]/, longest: 64 },
     encodeRequest,
     decodeReply,
+    glance,
     decodeStream,
     decodeError,
   },

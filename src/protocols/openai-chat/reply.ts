@@ -1,5 +1,5 @@
 import { GatewayError } from '../../core/error.ts';
-import { type FinishReason, fold, type Reply } from '../../core/event.ts';
+import { type FinishReason, fold, noUsage, type Reply, type Usage } from '../../core/event.ts';
 import { compact, type Json, readArray } from '../../core/json.ts';
 import type { ChatRequest, Citation, Part, Seal, ToolCallPart } from '../../core/request.ts';
 import { readErrorWords, statusOfWords, upstreamError } from '../errors.ts';
@@ -8,7 +8,7 @@ import { encodeSeal } from '../seals.ts';
 import { Chunks } from './decode-chunk.ts';
 import { encodeMedia } from './media.ts';
 import { encodeDetail } from './reasoning.ts';
-import { encodeUsage, wireReasons } from './usage.ts';
+import { decodeUsage, encodeUsage, wireReasons } from './usage.ts';
 import { legacyMark, ownExtra } from './wire.ts';
 
 // ----------------------------------------------------------------------------------------------------- an upstream's
@@ -23,6 +23,10 @@ export function decodeReply(body: Json): Reply {
   if (!chunks.over && !readArray(body['choices'])?.length) throw notCompletion(body);
   return fold([...said, ...chunks.finish()]);
 }
+
+/** The usage of an answer that has choices and no error. */
+export const glance = (body: Json): Usage | undefined =>
+  body['error'] || !readArray(body['choices'])?.length ? undefined : (decodeUsage(body['usage']) ?? noUsage);
 
 function notCompletion(body: Json): GatewayError {
   const words = readErrorWords(body);

@@ -3,152 +3,76 @@ import {
   type Json,
   omit,
   readArray,
-  readNumber,
   readObject,
   readObjects,
   readString,
 } from '../../core/json.ts';
 import type {
   Citation,
-  Extra,
   HostedCallPart,
   HostedTool,
-  MediaPart,
   Part,
   ReasoningPart,
+  Seal,
+  ToolCallPart,
 } from '../../core/request.ts';
 import { decodeSeal } from '../seals.ts';
-import { id, issuer } from './wire.ts';
+import { asWritten, id, issuer, xaiIssuer } from './wire.ts';
 
-/** What is left of a wire object once its known fields are read; kept for this protocol alone. */
-export function extraOf(wire: Json, known: ReadonlySet<string>): { extra: Extra } | undefined {
-  const rest = omit(wire, known);
-  return Object.keys(rest).length > 0 ? { extra: { [id]: rest } } : undefined;
+// ------------------------------------------------------------------------------------------------- reasoning
+
+/** OpenAI's encrypted reasoning is a Fernet token (all recorded ones of OpenAI and Azure); xAI's never is. */
+const fernet = /^gAAAA[\w-]+=*$/;
+
+/** The seal of a reasoning item. The wire says not whose it is, but OpenAI's tokens can be told by their form. */
+export function sealOf(item: Json): Seal | undefined {
+  const token = readString(item.encrypted_content)?.trim();
+  const seal = decodeSeal(token, issuer);
+  return seal?.value === token && !fernet.test(seal!.value) ? { ...seal!, issuer: xaiIssuer } : seal;
 }
 
-const textNamed = new Set(['type', 'text', 'annotations', 'logprobs']);
-const mediaNamed = new Set([
-  'type',
-  'image_url',
-  'file_id',
-  'detail',
-  'filename',
-  'file_data',
-  'file_url',
-  'input_audio',
-]);
-
-/** One content part of a message, in a request or in an answer. */
-export function decodeContent(part: Json): Part {
-  switch (readString(part.type)) {
-    case 'input_text':
-    case 'output_text':
-    case 'text':
-    case 'summary_text':
-      return { ...textOf(part), ...extraOf(part, textNamed) };
-    case 'refusal':
-      return { kind: 'refusal', text: readString(part.refusal) ?? '' };
-    case 'input_image':
-      return { ...imageOf(part), ...extraOf(part, mediaNamed) };
-    case 'input_file':
-      return { ...fileOf(part), ...extraOf(part, mediaNamed) };
-    case 'input_audio':
-      return { ...audioOf(readObject(part.input_audio) ?? {}), ...extraOf(part, mediaNamed) };
-    default:
-      return { kind: 'foreign', foreign: { protocol: id, value: part } };
-  }
-}
-
-function textOf(part: Json): Extract<Part, { kind: 'text' }> {
-  const citations = readObjects(part.annotations).map(decodeAnnotation);
-  const logprobs = readObjects(part.logprobs);
-  return {
-    kind: 'text',
-    text: readString(part.text) ?? '',
-    ...(citations.length > 0 ? { citations } : {}),
-    ...(logprobs.length > 0 ? { logprobs } : {}),
-  };
-}
-
-/** A `url_citation` in the hall's words; every other annotation only this wire can say. */
-export function decodeAnnotation(annotation: Json): Citation {
-  const foreign = { foreign: { protocol: id, value: annotation } };
-  if (annotation.type !== 'url_citation') return foreign;
-  return compact({
-    url: readString(annotation.url),
-    title: readString(annotation.title),
-    start: readNumber(annotation.start_index),
-    end: readNumber(annotation.end_index),
-  }) as Citation;
-}
-
-const dataUrl = /^data:([^;,]*)(?:;[^,]*)?;base64,/;
-
-/** A data: URL as its type and its bytes, or any other URL as it is. */
-function sourceOf(url: string, fallbackMime: string): Pick<MediaPart, 'mime' | 'source'> {
-  const match = dataUrl.exec(url);
-  if (!match) return { mime: '', source: { kind: 'url', url } };
-  return { mime: match[1] || fallbackMime, source: { kind: 'data', data: url.slice(match[0].length) } };
-}
-
-function imageOf(part: Json): MediaPart {
-  const url = readString(part.image_url) ?? readString(readObject(part.image_url)?.url);
-  const file = { mime: '', source: { kind: 'file' as const, id: readString(part.file_id) ?? '' } };
-  const where = url === undefined ? file : sourceOf(url, 'image/png');
-  return compact({
-    kind: 'media' as const,
-    media: 'image' as const,
-    ...where,
-    detail: readString(part.detail),
-  }) as MediaPart;
-}
-
-function fileOf(part: Json): MediaPart {
-  const data = readString(part.file_data);
-  const url = readString(part.file_url);
-  const name = readString(part.filename);
-  const bare =
-    data === undefined || dataUrl.test(data)
-      ? undefined
-      : { mime: mimeOf(name), source: { kind: 'data' as const, data } };
-  const where = bare ??
-    (data !== undefined ? sourceOf(data, mimeOf(name)) : undefined) ??
-    (url !== undefined ? { mime: '', source: { kind: 'url' as const, url } } : undefined) ?? {
-      mime: '',
-      source: { kind: 'file' as const, id: readString(part.file_id) ?? '' },
-    };
-  return compact({ kind: 'media' as const, media: 'document' as const, ...where, name }) as MediaPart;
-}
-
-/** A file given as bare base64 says what it is only by its name. */
-const mimeOf = (name: string | undefined) =>
-  name?.toLowerCase().endsWith('.pdf') === false ? 'application/octet-stream' : 'application/pdf';
-
-function audioOf(audio: Json): MediaPart {
-  const format = readString(audio.format) ?? 'wav';
-  const mime = format === 'mp3' ? 'audio/mpeg' : `audio/${format}`;
-  return {
-    kind: 'media',
-    media: 'audio',
-    mime,
-    source: { kind: 'data', data: readString(audio.data) ?? '' },
-  };
-}
-
-const reasoningNamed = new Set(['type', 'summary', 'content', 'encrypted_content', 'status']);
+const reasoningNamed = new Set(['type', 'encrypted_content']);
 
 /** A reasoning item: its summary, or its raw text where the server shows it, and its encrypted whole. */
 export function decodeReasoning(item: Json): ReasoningPart {
-  const texts = (list: unknown) => readObjects(list).flatMap((part) => readString(part.text) ?? []);
-  const summary = texts(item.summary);
-  const seal = decodeSeal(readString(item.encrypted_content), issuer);
-  return {
+  const summary = textsOf(item.summary);
+  const seal = sealOf(item);
+  const part: ReasoningPart = {
     kind: 'reasoning',
-    text: (summary.length > 0 ? summary : texts(item.content)).join('\n\n'),
+    text: (summary.length > 0 ? summary : textsOf(item.content)).join('\n\n'),
     ...(seal ? { seal } : {}),
-    ...extraOf(item, reasoningNamed),
   };
+  // A seal that bears our mark went out under an id of our making, which its issuer has never seen.
+  const ours = seal !== undefined && seal.value !== readString(item.encrypted_content)?.trim();
+  return asWritten(part, omit(item, ours ? new Set([...reasoningNamed, 'id']) : reasoningNamed));
 }
+
+const textsOf = (list: unknown): readonly string[] =>
+  readObjects(list).flatMap((part) => readString(part.text) ?? []);
+
+// ----------------------------------------------------------------------------------------------------- calls
+
+const callNamed = new Set(['type', 'call_id', 'name', 'arguments', 'input', 'namespace']);
+
+/** A call to a tool that the client runs: a function with JSON arguments, or a free-form tool with text. */
+export function decodeCall(item: Json): ToolCallPart {
+  const custom = item.type === 'custom_tool_call';
+  const part: ToolCallPart = compact({
+    kind: 'tool-call',
+    callId: readString(item.call_id) || (readString(item.id) ?? ''),
+    name: readString(item.name) ?? '',
+    args: argsOf(item),
+    namespace: readString(item.namespace),
+    ...(custom ? { custom } : {}),
+  });
+  return asWritten(part, omit(item, callNamed));
+}
+
+/** What a call was told. A function without parameters may say nothing at all, which is the empty object. */
+export const argsOf = (item: Json): string =>
+  item.type === 'custom_tool_call' ? (readString(item.input) ?? '') : readString(item.arguments) || '{}';
+
+// --------------------------------------------------------------------------------- what the vendor did by itself
 
 const hostedTools: Readonly<Record<string, HostedTool>> = {
   web_search_call: 'web-search',
@@ -157,35 +81,44 @@ const hostedTools: Readonly<Record<string, HostedTool>> = {
   mcp_call: 'mcp',
 };
 
+const imageNamed = new Set(['type', 'result']);
+
 /** An item that stands for what the vendor did itself, or that only this wire knows. */
-export function decodeOtherItem(item: Json): Part {
-  const foreign = { foreign: { protocol: id, value: item } };
+export function decodeOther(item: Json): readonly Part[] {
+  const foreign = { protocol: id, value: item };
   const type = readString(item.type) ?? '';
   const image = type === 'image_generation_call' ? readString(item.result) : undefined;
-  if (image !== undefined)
-    return {
-      kind: 'media',
-      media: 'image',
-      mime: `image/${readString(item.output_format) ?? 'png'}`,
-      source: { kind: 'data', data: image },
-    };
+  if (image !== undefined) return [decodeImageCall(item, image)];
   const tool = hostedTools[type];
-  if (!tool) return { kind: 'foreign', ...foreign };
-  return {
-    kind: 'hosted-call',
-    tool,
-    callId: readString(item.id) ?? '',
-    input: hostedInput(item),
-    ...foreign,
-  } satisfies HostedCallPart;
+  if (!tool) return [{ kind: 'foreign', foreign }];
+  const callId = readString(item.id) ?? '';
+  const call: HostedCallPart = { kind: 'hosted-call', tool, callId, input: inputOf(item), foreign };
+  if (tool !== 'web-search') return [call];
+  const failed = item.status === 'failed';
+  return [call, { kind: 'hosted-result', tool, callId, sources: sourcesOf(item), failed }];
 }
 
-function hostedInput(item: Json): Json {
-  const action = readObject(item.action);
-  if (action)
-    return compact({ query: readString(action.query) ?? (readArray(action.queries) ?? []).join('; ') });
+function decodeImageCall(item: Json, data: string): Part {
+  const mime = `image/${readString(item.output_format) ?? 'png'}`;
+  return asWritten(
+    { kind: 'media', media: 'image', mime, source: { kind: 'data', data } },
+    omit(item, imageNamed),
+  );
+}
+
+function inputOf(item: Json): Json {
+  const action = readObject(item.action) ?? item;
+  const queries = (readArray(action.queries) ?? []).filter((query) => typeof query === 'string');
   return compact({
+    query: readString(action.query) || queries.join('; ') || undefined,
+    url: readString(action.url),
     code: readString(item.code),
-    query: (readArray(item.queries) ?? []).join('; ') || undefined,
   });
+}
+
+/** The pages a search read; told when the request asks for `web_search_call.action.sources`. */
+function sourcesOf(item: Json): readonly Citation[] {
+  return readObjects(readObject(item.action)?.sources).flatMap(({ url, title }) =>
+    typeof url === 'string' ? [compact({ url, title: readString(title) })] : [],
+  );
 }

@@ -10,43 +10,49 @@ import {
   readString,
 } from '../../core/json.ts';
 import type { HostedTool, Tool, ToolChoice } from '../../core/request.ts';
-import { id } from './wire.ts';
+import { id, spaceFields } from './wire.ts';
 
 /** Tools as Responses lists them: flat functions, free-form tools, namespaces of both, and hosted ones. */
 export function decodeTools(tools: readonly Json[]): readonly Tool[] {
   return tools.flatMap((tool) => {
     if (tool.type !== 'namespace') return [decodeTool(tool)];
     const namespace = readString(tool.name) ?? '';
-    return readObjects(tool.tools).map((inner) => ({ ...decodeTool(inner), namespace }));
+    const space = omit(tool, namespaceNamed);
+    return readObjects(tool.tools).map((inner) => {
+      const decoded = decodeTool(inner);
+      const extra = { [id]: { ...decoded.extra?.[id], [spaceFields]: space } as Json };
+      return { ...decoded, namespace, extra };
+    });
   });
 }
 
-const functionNamed = new Set(['type', 'name', 'description', 'parameters', 'strict', 'format']);
+const namespaceNamed = new Set(['type', 'name', 'tools']);
+const functionNamed = new Set(['type', 'name', 'description', 'parameters', 'strict']);
+const customNamed = new Set(['type', 'name', 'description', 'format']);
 
 function decodeTool(tool: Json): Tool {
-  const name = readString(tool.name) ?? '';
-  const rest = omit(tool, functionNamed);
-  const common = compact({
-    name,
-    description: readString(tool.description),
-    extra: { [id]: rest },
-  });
+  const common = (known: ReadonlySet<string>) =>
+    compact({
+      name: readString(tool.name) ?? '',
+      description: readString(tool.description),
+      extra: { [id]: omit(tool, known) },
+    });
   if (tool.type === 'function')
     return compact({
-      kind: 'function' as const,
-      ...common,
-      schema: schemaOf(tool),
+      kind: 'function',
+      ...common(functionNamed),
+      schema: objectSchema(readObject(tool.parameters) ?? {}),
       strict: readBoolean(tool.strict),
-    }) as Tool;
+    });
   if (tool.type === 'custom')
-    return compact({ kind: 'custom' as const, ...common, format: readObject(tool.format) }) as Tool;
+    return compact({ kind: 'custom', ...common(customNamed), format: readObject(tool.format) });
   return decodeHosted(tool);
 }
 
-/** A function's arguments are always an object, also when the client left the schema out. */
-function schemaOf(tool: Json): Json {
-  const schema = readObject(tool.parameters) ?? {};
-  return schema.type === undefined ? { type: 'object', properties: {}, ...schema } : schema;
+/** A function's arguments are an object with properties, also when a client left the schema or half of it out. */
+export function objectSchema(schema: Json): Json {
+  if (schema.type !== undefined && schema.type !== 'object') return schema;
+  return { ...schema, type: 'object', properties: readObject(schema.properties) ?? {} };
 }
 
 const hostedTools: readonly (readonly [RegExp, HostedTool])[] = [
@@ -63,13 +69,13 @@ function decodeHosted(tool: Json): Tool {
     (item) => typeof item === 'string',
   );
   return compact({
-    kind: 'hosted' as const,
+    kind: 'hosted',
     tool: hostedTools.find(([pattern]) => pattern.test(type))?.[1] ?? 'other',
     name: readString(tool.name) ?? type,
-    allowedDomains: domains.length > 0 ? (domains as string[]) : undefined,
+    allowedDomains: domains.length > 0 ? domains : undefined,
     maxUses: readNumber(tool.max_uses),
     foreign: { protocol: id, value: tool },
-  }) as Tool;
+  });
 }
 
 /** A choice by word, by function, by subset, or of a hosted tool by its type. */
@@ -84,10 +90,9 @@ export function decodeToolChoice(choice: unknown): ToolChoice | undefined {
     );
     return { kind: 'subset', names, required: wire.mode === 'required' };
   }
-  const namespace = readString(wire.namespace);
-  return {
+  return compact({
     kind: 'tool',
     name: readString(wire.name) ?? type,
-    ...(namespace === undefined ? {} : { namespace }),
-  };
+    namespace: readString(wire.namespace),
+  });
 }

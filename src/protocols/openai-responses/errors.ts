@@ -1,6 +1,8 @@
-import type { GatewayError } from '../../core/error.ts';
-import { type Json, readNumber, readObject } from '../../core/json.ts';
-import { errorWords, readErrorWords, statusOfWords, upstreamError } from '../errors.ts';
+import { GatewayError } from '../../core/error.ts';
+import { type Json, readNumber, readObject, readString, tryParseObject } from '../../core/json.ts';
+import { errorWords, type ErrorWords, readErrorWords, statusOfWords, upstreamError } from '../errors.ts';
+
+// --------------------------------------------------------------------------------------------------- to a client
 
 /** The words that OpenAI's clients sort errors by, by HTTP status. */
 const types: Readonly<Record<number, string>> = {
@@ -23,19 +25,75 @@ export function encodeError(error: GatewayError, requestId?: string): Json {
   };
 }
 
-/** The code inside a failed response: its clients retry `server_error` and `rate_limit_exceeded`, and nothing else. */
+/** Codes of a failed response that its clients treat in a way of their own and that stand for the request's own fault. */
+const ownCodes = new Set([
+  'context_length_exceeded',
+  'cyber_policy',
+  'bio_policy',
+  'image_content_policy_violation',
+]);
+
+/**
+ * The code inside a failed response. Clients retry `server_error` and `rate_limit_exceeded`, so nothing that would fail
+ * again may be called so; what is wrong with the request itself is an `invalid_prompt`.
+ */
 export function failureCode(error: GatewayError): string {
-  if (error.status === 429) return 'rate_limit_exceeded';
-  return error.status >= 500 ? 'server_error' : error.code;
+  const { status, upstream } = error;
+  if (upstream?.code !== undefined && ownCodes.has(upstream.code)) return upstream.code;
+  if (error.fault.kind === 'too-large') return 'context_length_exceeded';
+  if (status === 429) return 'rate_limit_exceeded';
+  return status >= 500 || status === 499 ? 'server_error' : 'invalid_prompt';
 }
 
-export const decodeError = (status: number, headers: Headers, text: string): GatewayError =>
-  upstreamError(status, headers, errorWords(text));
+/** What a client is told when the upstream stops without a word. */
+export const cut = (): GatewayError =>
+  new GatewayError(
+    { kind: 'transport', phase: 'cut' },
+    'The upstream stopped in the middle of its answer.',
+    { remedy: 'Send the request again.' },
+  );
+
+// ------------------------------------------------------------------------------------------------ from an upstream
+
+/** An error answer. ChatGPT's backend says in the body, not in a header, when its limit is lifted. */
+export function decodeError(status: number, headers: Headers, text: string): GatewayError {
+  const error = upstreamError(status, headers, errorWords(text));
+  return timed(error, readObject(tryParseObject(text)?.error));
+}
 
 /** `response.failed` and `error` events, and a whole response whose status is failed. */
 export function decodeFailure(event: Json): GatewayError {
   const response = readObject(event.response);
+  if (response?.status === 'cancelled' && !response.error)
+    return new GatewayError({ kind: 'upstream-failed', status: 500 }, 'The upstream cancelled the response.', {
+      remedy: 'Send the request again.',
+    });
   const words = readErrorWords(response ? { error: response.error } : event);
-  const status = readNumber(event.status) ?? readNumber(event.status_code) ?? statusOfWords(words);
-  return upstreamError(status, new Headers(), words);
+  const status = readNumber(event.status) ?? readNumber(event.status_code) ?? failureStatus(words);
+  return timed(upstreamError(status, new Headers(), words), readObject(response?.error ?? event.error));
+}
+
+/** The status that a failure told in words amounts to, by the codes of this wire first. */
+function failureStatus(words: ErrorWords): number {
+  const { code = '' } = words;
+  if (/^(invalid|unsupported|empty|bio|cyber)_|^image_|policy/.test(code)) return 400;
+  if (code === 'slow_down') return 503;
+  if (code === 'usage_not_included') return 403;
+  return statusOfWords(words);
+}
+
+/** `resets_at` is in Unix seconds, `resets_in_seconds` counts from now (spec: codex, errors). */
+function timed(error: GatewayError, body: Json | undefined): GatewayError {
+  const at = readNumber(body?.resets_at);
+  const after = readNumber(body?.resets_in_seconds) ?? retryIn(readString(body?.message));
+  const ms = at === undefined ? after && after * 1000 : at * 1000 - Date.now();
+  if (ms === undefined || error.status < 429) return error;
+  return error.with({ retryAfterMs: Math.max(0, Math.round(ms)) });
+}
+
+/** OpenAI's rate limits say it in words only when they come inside a stream: "Please try again in 1.2s". */
+function retryIn(message: string | undefined): number | undefined {
+  const [, count, unit] = /try again in (\d+(?:\.\d+)?)(ms|s)\b/.exec(message ?? '') ?? [];
+  if (count === undefined) return undefined;
+  return unit === 'ms' ? Number(count) / 1000 : Number(count);
 }

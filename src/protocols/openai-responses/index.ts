@@ -6,7 +6,7 @@ import { decodeStream } from './decode-stream.ts';
 import { encodeRequest } from './encode-request.ts';
 import { encodeStream } from './encode-stream.ts';
 import { decodeError, encodeError } from './errors.ts';
-import { decodeReply, encodeReply } from './reply.ts';
+import { decodeReply, encodeReply, glance } from './reply.ts';
 import { countSchema, requestSchema, responseSchema } from './schema.ts';
 import { id, issuer } from './wire.ts';
 
@@ -75,6 +75,7 @@ const openaiResponses: Protocol = {
     tools: { forbidden: /[^A-Za-z0-9_-]/, longest: 64, namespaces: true, freeForm: true },
     encodeRequest,
     decodeReply,
+    glance,
     decodeStream,
     decodeError,
   },

@@ -1,0 +1,34 @@
+import type { GatewayError } from '../../core/error.ts';
+
+/**
+ * Reads which quota a 429 closed, from the id that the protocol leaves as the upstream's code, such as
+ * `GenerateRequestsPerDayPerProjectPerModel-FreeTier`. Google counts for each model of a project, so other models of
+ * the key may go on, and a day's quota comes back at midnight Pacific time (its documented rate limits).
+ * @param now milliseconds since 1970.
+ */
+export function judge(error: GatewayError, now: number): GatewayError {
+  if (error.fault.kind === 'overloaded') return error.with({ scope: 'model' });
+  if (error.status !== 429) return error;
+  const quota = error.upstream?.code ?? '';
+  const scope = /^Generate.*PerProject(?!PerModel)/.test(quota) ? 'credential' : 'model';
+  if (!/PerDay/i.test(quota)) return error.with({ scope });
+  // The RetryInfo of a daily quota tells a few seconds only (capture of the public API), which is of no use.
+  return error.with({ scope, retryAfterMs: untilMidnightPacific(now) });
+}
+
+const clock = new Intl.DateTimeFormat('en-US', {
+  timeZone: 'America/Los_Angeles',
+  hourCycle: 'h23',
+  hour: 'numeric',
+  minute: 'numeric',
+  second: 'numeric',
+});
+
+const dayMs = 24 * 60 * 60 * 1000;
+
+/** Milliseconds until the clock in California shows midnight; an hour off on the two days when it is changed. */
+export function untilMidnightPacific(now: number): number {
+  const part = (type: string) => Number(clock.formatToParts(now).find((found) => found.type === type)?.value);
+  const passedMs = ((part('hour') * 60 + part('minute')) * 60 + part('second')) * 1000 + (now % 1000);
+  return dayMs - passedMs;
+}

@@ -1,0 +1,146 @@
+import { type Static, Type } from '@sinclair/typebox';
+import { type Account, accountId } from '../accounts/account.ts';
+import type { GatewayError } from '../core/error.ts';
+import { type Json, tryParseObject } from '../core/json.ts';
+import gemini from '../protocols/gemini/index.ts';
+import type { Body, Call, Connection, Operation, Outgoing, Tools } from './channel.ts';
+import {
+  type Base,
+  baseOf,
+  commonFields,
+  declared,
+  endpoint,
+  field,
+  type HeaderRules,
+  headerRules,
+  keyFields,
+  labelOf,
+  patternsOf,
+  prefixOf,
+  proxyOf,
+  userAgent,
+} from './entry.ts';
+
+/** What Google's two places with API keys have in common: the Gemini API and Vertex AI. */
+
+/** One key, wherever it is for. */
+export const googleEntry = (defaultUrl: string) =>
+  Type.Object(
+    {
+      ...keyFields,
+      'base-url': field.text(`Address of the API; ${defaultUrl} when empty.`),
+      ...commonFields,
+    },
+    { description: 'One key.' },
+  );
+
+type Entry = Static<ReturnType<typeof googleEntry>>;
+
+/** How one of the places is addressed. */
+export interface Place {
+  /** The key of config.yaml. */
+  readonly setting: string;
+  readonly provider: string;
+  readonly defaultUrl: string;
+  /** The path that people paste along with the base, and that `pathOf` adds. */
+  readonly pasted: string;
+  /** The variant of the protocol, where it has one. */
+  readonly dialect?: string;
+  /** The base with its version: the root that the path of a model stands under. */
+  versioned(root: string): string;
+  /** The path of a model under it, without the verb. */
+  pathOf(model: string): string;
+  can(operation: Operation, model: string): boolean;
+  /** The body as this place wants it; the same one when it is fine. */
+  fitBody?(body: Json, call: Call): Json;
+  judge?(error: GatewayError, now: number): GatewayError;
+}
+
+/** The connection of one entry. */
+export function openGoogle(place: Place, entry: Entry, path: string, tools: Tools): Connection {
+  const base = baseOf(
+    entry['base-url']?.trim() || place.defaultUrl,
+    place.pasted,
+    `${path}.base-url`,
+    tools,
+  );
+  const versioned = { ...base, root: place.versioned(base.root) };
+  const headers = headerRules(entry.headers, `${path}.headers`, tools);
+  const prefix = prefixOf(entry.prefix, `${path}.prefix`, tools);
+  return {
+    id: `${place.setting}:${accountId(JSON.stringify(entry))}`,
+    provider: place.provider,
+    accounts: [accountOf(place, entry, base, path, tools)],
+    models: {
+      declared: declared(entry.models),
+      catalog: 'gemini',
+      excluded: patternsOf(entry['excluded-models']),
+      ...(prefix === undefined ? {} : { prefix }),
+    },
+    ...(place.dialect === undefined ? {} : { dialect: place.dialect }),
+    speaks: () => gemini,
+    prepare: (call) => prepare(place, versioned, headers, call),
+    can: (operation, model) => place.can(operation, model),
+    judge: (error) => place.judge?.(error, tools.now()) ?? error,
+  };
+}
+
+function accountOf({ provider }: Place, entry: Entry, base: Base, path: string, tools: Tools): Account {
+  const key = entry['api-key']?.trim() || undefined;
+  if (key === undefined) tools.warn(`${path}.api-key`, 'is empty; requests carry no key');
+  return {
+    id: accountId(provider, base.url, key ?? ''),
+    provider,
+    label: labelOf(provider, key),
+    secret: key === undefined ? { kind: 'none' } : { kind: 'api-key', key },
+    priority: entry.priority ?? 0,
+    weight: entry.weight ?? 1,
+    proxy: proxyOf(entry['proxy-url'], `${path}.proxy-url`, tools),
+  };
+}
+
+function prepare(place: Place, base: Base, rules: HeaderRules, call: Call): Outgoing {
+  const { account, stream, clientHeaders } = call;
+  const headers = new Headers(call.headers);
+  headers.set('content-type', 'application/json');
+  headers.set('accept', stream ? 'text/event-stream' : 'application/json');
+  if (stream) headers.set('accept-encoding', 'identity');
+  headers.set('user-agent', userAgent);
+  const signed = rules.has('authorization') || rules.has('x-goog-api-key');
+  if (account.secret.kind === 'api-key' && !signed) headers.set('x-goog-api-key', account.secret.key);
+  rules.apply(headers, clientHeaders);
+  return {
+    method: 'POST',
+    url: endpoint(base, `${place.pathOf(call.model)}:${verbOf(call)}`, queryOf(call)),
+    headers,
+    body: fitted(place, call),
+    proxy: account.proxy,
+  };
+}
+
+/** The verb after a model's name. Raw operations bring theirs: `/v1beta/models/{model}:embedContent`. */
+function verbOf({ operation, stream }: Call): string {
+  if (operation === 'count-tokens') return 'countTokens';
+  if (operation !== 'chat') return operation.slice(operation.lastIndexOf(':') + 1);
+  return stream ? 'streamGenerateContent' : 'generateContent';
+}
+
+/** Streams are always server-sent events, however the client wants them framed. */
+function queryOf({ query, stream }: Call): string {
+  if (!stream) return query;
+  const parameters = new URLSearchParams(query);
+  parameters.delete('$alt');
+  parameters.set('alt', 'sse');
+  return parameters.toString();
+}
+
+/** The body as the place wants it. Text that is not to be changed stays as its client wrote it. */
+function fitted({ fitBody }: Place, call: Call): Body {
+  const body = fitBody && typeof call.body === 'string' ? tryParseObject(call.body) : undefined;
+  if (!body || !fitBody) return call.body;
+  const changed = fitBody(body, call);
+  return changed === body ? call.body : JSON.stringify(changed);
+}
+
+/** A model's name as a part of a path; its slashes are part of it. */
+export const pathName = (model: string): string => model.split('/').map(encodeURIComponent).join('/');

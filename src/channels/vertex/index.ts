@@ -1,0 +1,43 @@
+import { Type } from '@sinclair/typebox';
+import { type Json, omit, readObject } from '../../core/json.ts';
+import type { GatewayError } from '../../core/error.ts';
+import { type Call, channel } from '../channel.ts';
+import { googleEntry, openGoogle, pathName, type Place } from '../google.ts';
+
+/** Vertex AI by API key (express mode), at Google, at a project's own address, or at any other host that speaks it. */
+
+const place: Place = {
+  setting: 'vertex-api-key',
+  provider: 'vertex',
+  dialect: 'vertex',
+  defaultUrl: 'https://aiplatform.googleapis.com',
+  pasted: '/publishers/google/models',
+  versioned: (root) => (/\/v1(?:beta1)?(?:\/projects\/.+)?$/.test(root) ? root : `${root}/v1`),
+  pathOf: (model) => `/publishers/google/models/${pathName(model)}`,
+  can: (operation) => operation === 'chat' || operation === 'count-tokens',
+  fitBody,
+  judge,
+};
+
+export default channel({
+  id: 'vertex',
+  settings: {
+    'vertex-api-key': Type.Array(googleEntry(place.defaultUrl), {
+      description: 'API keys of Vertex AI, or of hosts that speak it.',
+    }),
+  },
+  open: (_, entries, tools) => entries.map((entry, index) => openGoogle(place, entry, `[${index}]`, tools)),
+});
+
+/** Vertex counts a whole request as it is; the wrapping of the Gemini API is unknown to it. */
+function fitBody(body: Json, { operation }: Call): Json {
+  if (operation !== 'count-tokens') return body;
+  const wrapped = readObject(body.generateContentRequest ?? body.generate_content_request);
+  return wrapped ? omit(wrapped, new Set(['model'])) : body;
+}
+
+/** Its quotas and its load are those of a model in a region, so other models of the key may go on. */
+function judge(error: GatewayError): GatewayError {
+  const ofModel = error.fault.kind === 'overloaded' || error.fault.kind === 'rate-limited';
+  return ofModel ? error.with({ scope: 'model' }) : error;
+}

@@ -1,0 +1,177 @@
+import type { ChatEvent, FinishReason } from '../../core/event.ts';
+import { newId } from '../../core/id.ts';
+import { type Json, readObject, readObjects, readString } from '../../core/json.ts';
+import type { Citation, ReasoningPart, TextPart } from '../../core/request.ts';
+import { Blocks } from '../blocks.ts';
+import { decodeCall, decodePart, sealOf } from './decode-part.ts';
+import { readCitations, readGrounding, searchParts } from './grounding.ts';
+import { readLogprobs } from './logprobs.ts';
+import { partialArgs } from './partial-args.ts';
+import { camel } from './wire.ts';
+
+/** What is known of one candidate while it speaks. */
+interface Choice {
+  /** What spoke last; a part that came whole is a kind of its own. */
+  speaking: 'text' | 'reasoning' | 'other' | undefined;
+  /** What speaks has its signature already: whatever comes next is a block of its own. */
+  sealed: boolean;
+  /** All visible text so far, and how much of it came before the block that is open. */
+  text: string;
+  before: string;
+  called: boolean;
+  /** The call whose arguments come in pieces. */
+  partial: { readonly key: string; readonly gather: ReturnType<typeof partialArgs> } | undefined;
+  /** Where the answer comes from. Gemini may tell it again and again; the last word counts. */
+  grounding: Json | undefined;
+  citations: Json | undefined;
+}
+
+/** The candidates of an answer on their way to events. */
+export class Choices {
+  private readonly blocks = new Blocks();
+  private readonly choices = new Map<number, Choice>();
+  private calls = 0;
+
+  /** How many candidates have spoken. */
+  get count(): number {
+    return this.choices.size;
+  }
+
+  /** What one chunk says of a candidate, whose keys are in camelCase. */
+  *say(index: number, candidate: Json): Iterable<ChatEvent> {
+    const choice = this.find(index);
+    let logprobs = readLogprobs(candidate);
+    for (const part of readObjects(readObject(candidate.content)?.parts)) {
+      const spelled = camel(part);
+      const spoken = typeof spelled.text === 'string' && spelled.thought !== true;
+      yield* this.onPart(index, choice, spelled, spoken ? logprobs : undefined);
+      if (spoken) logprobs = undefined;
+    }
+    choice.grounding = readObject(candidate.groundingMetadata) ?? choice.grounding;
+    choice.citations = readObject(candidate.citationMetadata) ?? choice.citations;
+  }
+
+  /** The reason of a stop: a call is one, whatever Gemini calls it. */
+  reason(index: number, said: FinishReason): FinishReason {
+    return this.choices.get(index)?.called && said === 'end' ? 'tool' : said;
+  }
+
+  /** Nothing more will be said: what was kept for the end comes now. */
+  *close(): Iterable<ChatEvent> {
+    for (const [index, choice] of this.choices) {
+      yield* this.endPartial(index, choice);
+      yield* this.ground(index, choice);
+    }
+    yield* this.blocks.close();
+  }
+
+  private find(index: number): Choice {
+    let choice = this.choices.get(index);
+    if (!choice) {
+      choice = {
+        speaking: undefined,
+        sealed: false,
+        text: '',
+        before: '',
+        called: false,
+        partial: undefined,
+        grounding: undefined,
+        citations: undefined,
+      };
+      this.choices.set(index, choice);
+    }
+    return choice;
+  }
+
+  private *onPart(
+    index: number,
+    choice: Choice,
+    part: Json,
+    logprobs: readonly Json[] | undefined,
+  ): Iterable<ChatEvent> {
+    const call = readObject(part.functionCall);
+    if (call) return yield* this.onCall(index, choice, call, part);
+    const said = decodePart(part);
+    if (said.kind === 'text' || said.kind === 'reasoning')
+      return yield* this.onText(index, choice, said, logprobs);
+    choice.speaking = 'other';
+    yield* this.blocks.whole(said, index);
+  }
+
+  private *onText(
+    index: number,
+    choice: Choice,
+    { kind, text, seal }: TextPart | ReasoningPart,
+    logprobs: readonly Json[] | undefined,
+  ): Iterable<ChatEvent> {
+    if (text === '' && !seal && !logprobs) return;
+    const fresh = choice.speaking !== kind || choice.sealed;
+    if (fresh) {
+      yield* this.blocks.end(undefined, index);
+      choice.speaking = kind;
+      choice.sealed = false;
+      choice.before = choice.text;
+    }
+    if (kind === 'text') choice.text += text;
+    if (fresh || text !== '' || logprobs)
+      yield* this.blocks.say(kind, text, { choice: index, ...(logprobs ? { logprobs } : {}) });
+    if (!seal) return;
+    // Text may go on after its signature, and may then be signed again: that is another block.
+    this.blocks.seal(seal, undefined, index);
+    choice.sealed = true;
+  }
+
+  // ------------------------------------------------------------------------------------------------------------ calls
+
+  private *onCall(index: number, choice: Choice, call: Json, part: Json): Iterable<ChatEvent> {
+    const more = call.willContinue === true || call.will_continue === true;
+    const name = readString(call.name);
+    if (choice.partial && !name) {
+      choice.partial.gather.add(call);
+      if (!more) yield* this.endPartial(index, choice);
+      return;
+    }
+    yield* this.endPartial(index, choice);
+    if (!name) return;
+    const key = `call ${this.calls++}`;
+    const { callId = newId('call_'), args } = decodeCall(call);
+    const seal = sealOf(part);
+    choice.called = true;
+    choice.speaking = 'other';
+    yield* this.blocks.call(key, { callId, name }, index);
+    if (seal) this.blocks.seal(seal, key, index);
+    if (more) {
+      choice.partial = { key, gather: partialArgs() };
+      return choice.partial.gather.add(call);
+    }
+    yield* this.blocks.args(key, args, index);
+    yield* this.blocks.end(key, index);
+  }
+
+  private *endPartial(index: number, choice: Choice): Iterable<ChatEvent> {
+    if (!choice.partial) return;
+    const { key, gather } = choice.partial;
+    choice.partial = undefined;
+    yield* this.blocks.args(key, JSON.stringify(gather.args()), index);
+    yield* this.blocks.end(key, index);
+  }
+
+  // -------------------------------------------------------------------------------------------------------- grounding
+
+  /** Cites what the open text rests on, and tells the searches. */
+  private *ground(index: number, choice: Choice): Iterable<ChatEvent> {
+    const grounding = choice.grounding && readGrounding(choice.grounding, choice.text);
+    const recited = choice.citations ? readCitations(choice.citations, choice.text) : [];
+    const before = [...choice.before].length;
+    if (choice.speaking === 'text')
+      for (const citation of [...(grounding?.citations ?? []), ...recited])
+        this.blocks.cite(within(citation, before), index);
+    if (!grounding) return;
+    for (const part of searchParts(grounding, newId('search_'))) yield* this.blocks.whole(part, index);
+  }
+}
+
+/** A citation with its place counted from the start of the open block; without one when it lies before. */
+function within({ start = 0, end = 0, ...source }: Citation, before: number): Citation {
+  return start >= before ? { ...source, start: start - before, end: end - before } : source;
+}

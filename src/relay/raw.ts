@@ -1,0 +1,242 @@
+import type { Operation } from '../channels/channel.ts';
+import { asGatewayError, GatewayError } from '../core/error.ts';
+import type { Usage } from '../core/event.ts';
+import { type Json, readArray, readObject, readString, replaceTopLevel } from '../core/json.ts';
+import { type Answered, passHeaders } from '../wire/fetch.ts';
+import { dispatch, refusal, type Said } from './attempt.ts';
+import { type Errand, settle } from './errand.ts';
+import type { Exchange } from './exchange.ts';
+import { canDraw, drawImages } from './images.ts';
+import { meter, usageIn } from './observe.ts';
+import { reader } from './pipe.ts';
+import type { Attempt } from './plan.ts';
+
+/**
+ * Endpoints without a form in the hall: embeddings, images, sound. What the client sends goes to an upstream that has
+ * the same endpoint, and the answer comes back as the bytes it is.
+ */
+export interface RawAnswer {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string | ReadableStream<Uint8Array>;
+  /** What it cost, where that is known before it has gone by. */
+  readonly usage?: Usage;
+  /** The upstream's. */
+  readonly headers: Headers;
+}
+
+/** Which endpoint is asked for: the path of the route, or Google's verb where the path has an open end. */
+export function operationOf({ route, params }: Exchange): Operation {
+  const verb = /:([^:]+)$/.exec(params['*'] ?? '')?.[1];
+  if (route.path.endsWith('/*') && verb !== undefined) return `/v1beta/models:${verb}`;
+  return route.path.replace('/backend-api/codex/', '/v1/') as Operation;
+}
+
+/**
+ * The errand with only those left who have the endpoint, for as long as a form can still be sent from its beginning.
+ * @throws GatewayError `unsupported_operation` when nobody who has the model has the endpoint.
+ */
+export function narrowed(errand: Errand): Errand {
+  const { plan, exchange } = errand;
+  const operation = operationOf(exchange);
+  const options = plan.options.filter((attempt) => canServe(attempt, operation));
+  if (options.length === 0) throw unsupported(errand, operation);
+  if (plan.reasoning) errand.drop('model: its thinking suffix');
+  return { ...errand, plan: { ...plan, options, attempts: attemptsAmong(errand, new Set(options)) } };
+}
+
+function* attemptsAmong({ plan, upload }: Errand, options: ReadonlySet<Attempt>): Iterable<Attempt> {
+  for (const attempt of plan.attempts) {
+    if (upload?.spent) return;
+    if (options.has(attempt)) yield attempt;
+  }
+}
+
+const has = ({ connection }: Pick<Attempt, 'connection'>, operation: Operation, model: string): boolean =>
+  connection.can?.(operation, model) ?? false;
+
+const canServe = (attempt: Attempt, operation: Operation): boolean =>
+  has(attempt, operation, attempt.model) || canDraw(attempt, operation);
+
+function unsupported({ plan, exchange }: Errand, operation: Operation): GatewayError {
+  const { registry } = exchange.runtime;
+  const names = [...new Set(plan.options.map(({ connection }) => connection.provider))];
+  const able = new Map<string, string>();
+  for (const { id } of registry.list())
+    for (const { connection, model } of registry.find(id))
+      if (!able.has(connection.provider) && has({ connection }, operation, model))
+        able.set(connection.provider, id);
+  const others = [...able].slice(0, 8).map(([provider, model]) => `${provider} (${model})`);
+  return new GatewayError(
+    { kind: 'invalid-request', field: 'model', code: 'unsupported_operation' },
+    `Model "${plan.name}" is served by ${names.join(', ')}, which has no ${operation}.`,
+    {
+      remedy:
+        others.length > 0
+          ? `Ask for a model of a provider that has it: ${others.join(', ')}.`
+          : 'No configured provider has it; add one that does to config.yaml.',
+    },
+  );
+}
+
+// --------------------------------------------------------------------------------------------------------- one attempt
+
+/**
+ * Sends a raw request to one upstream and waits for its headers.
+ * @throws GatewayError decoded by the upstream's protocol and sharpened by the channel.
+ */
+export async function attemptRaw(errand: Errand, attempt: Attempt): Promise<RawAnswer> {
+  const { exchange, upload } = errand;
+  const operation = operationOf(exchange);
+  exchange.record.direct = has(attempt, operation, attempt.model);
+  if (!exchange.record.direct) return drawImages(errand, attempt);
+  try {
+    const response = await dispatch(errand, attempt, callFor(errand, attempt, operation));
+    if (!response.ok) throw sharpened(await refusal(response, attempt), attempt, operation);
+    return await answerOf(response, attempt);
+  } catch (thrown) {
+    throw upload?.spent ? stuck(asGatewayError(thrown)) : thrown;
+  }
+}
+
+function callFor(
+  { exchange, client, hint, body, upload }: Errand,
+  attempt: Attempt,
+  operation: Operation,
+): Said {
+  const form = upload?.open(attempt.model);
+  return {
+    operation,
+    stream: hint.stream,
+    body: form?.body ?? renamed(exchange.body, body, hint.model, attempt.model),
+    headers: passHeaders(exchange.headers, client.headers),
+    query: exchange.query.toString(),
+    ...(form?.length === undefined ? {} : { length: form.length }),
+  };
+}
+
+/**
+ * The client's JSON with the upstream's name of the model in it. Google's bodies repeat the name, and so does each
+ * request of a batch, with `models/` before it.
+ */
+function renamed(text: string, body: Json, from: string, to: string): string {
+  if (from === to) return text;
+  const name = (value: unknown) => (readString(value)?.startsWith('models/') ? `models/${to}` : to);
+  const requests = readArray(body.requests)?.map((item) => {
+    const request = readObject(item);
+    return request && 'model' in request ? { ...request, model: name(request.model) } : item;
+  });
+  const named = replaceTopLevel(text, 'model', name(body.model));
+  return requests ? replaceTopLevel(named, 'requests', requests) : named;
+}
+
+async function answerOf(response: Answered, attempt: Attempt): Promise<RawAnswer> {
+  const { status, headers } = response;
+  const contentType = headers.get('content-type') ?? 'application/octet-stream';
+  const common = { status, contentType, headers };
+  if (attempt.shownAs === undefined || !isJson(contentType)) return { ...common, body: response.body ?? '' };
+  const text = await response.text();
+  const usage = usageIn(text);
+  return {
+    ...common,
+    body: replaceTopLevel(text, 'model', attempt.shownAs),
+    ...(usage ? { usage } : {}),
+  };
+}
+
+const isJson = (contentType: string) => /\bjson\b/i.test(contentType);
+const isText = (contentType: string) => isJson(contentType) || /event-stream/i.test(contentType);
+
+/** A refusal that names no fault of the request comes from a server without this endpoint: another may have it. */
+function sharpened(error: GatewayError, { connection }: Attempt, operation: Operation): GatewayError {
+  const status = error.fault.kind === 'upstream-failed' ? error.fault.status : 0;
+  if (status !== 404 && status !== 405 && status !== 501) return error;
+  return error.with({
+    fault: { kind: 'invalid-request', field: 'model', code: 'unsupported_operation' },
+    scope: 'provider',
+    message: `${connection.provider} answers ${status} to ${operation}, so it seems not to have it.`,
+    remedy: 'Use a model of another provider; if it should have it, check its base-url in config.yaml.',
+  });
+}
+
+/** Why nobody else was tried. */
+const stuck = (error: GatewayError): GatewayError =>
+  error.scope === 'request'
+    ? error
+    : error.with({
+        remedy:
+          `${error.remedy ?? ''} The form had been sent on in part, so no other credential could be tried: send it again.`.trim(),
+      });
+
+// ------------------------------------------------------------------------------------------------------------ the answer
+
+/** Gives an answer to the client as it comes. @param reports the gateway's own headers. */
+export function passOn(
+  errand: Errand,
+  answer: RawAnswer,
+  reports: Readonly<Record<string, string>>,
+): Response {
+  const { status, contentType, body, usage } = answer;
+  const { record } = errand.exchange;
+  record.status = status;
+  const headers = new Headers({ ...reports, 'content-type': contentType, 'x-accel-buffering': 'no' });
+  const disposition = answer.headers.get('content-disposition');
+  if (disposition !== null) headers.set('content-disposition', disposition);
+  if (typeof body !== 'string') return new Response(passing(errand, body, contentType), { status, headers });
+  record.usage = usage;
+  record.firstByteMs = sinceStart(errand);
+  settle(errand);
+  return new Response(body, { status, headers });
+}
+
+const sinceStart = ({ exchange }: Errand): number =>
+  Math.round(performance.now() - exchange.record.startedAt);
+
+/** The upstream's body, read no faster than the client takes it, and the books closed behind it. */
+function passing(
+  errand: Errand,
+  body: ReadableStream<Uint8Array>,
+  contentType: string,
+): ReadableStream<Uint8Array> {
+  const { record, signal } = errand.exchange;
+  const source = reader(body);
+  const watch = isText(contentType) ? meter() : undefined;
+  let over = false;
+
+  function close(): void {
+    if (over) return;
+    over = true;
+    record.usage = watch?.usage();
+    settle(errand);
+  }
+
+  function fail(thrown: unknown): void {
+    const error = asGatewayError(thrown);
+    if (!over && signal.aborted) record.status = 499;
+    else if (!over) record.error = { code: error.code, scope: error.scope, message: error.message };
+    close();
+    throw error;
+  }
+
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const bytes = await source.read().catch(fail);
+        if (over) return;
+        if (!bytes) {
+          close();
+          return controller.close();
+        }
+        record.firstByteMs ??= sinceStart(errand);
+        watch?.push(bytes);
+        controller.enqueue(bytes);
+      },
+      cancel() {
+        record.status = 499;
+        source.cancel();
+        close();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}

@@ -1,0 +1,161 @@
+import { GatewayError, type Phase } from '../core/error.ts';
+import { type Place, reacts } from './reach.ts';
+import type { Destination } from './transport-error.ts';
+import { destinationOf, type Outgoing, placesOf, type WayOut } from './way.ts';
+
+/** How long each phase of an exchange may take, in milliseconds; 0 means no limit. There is no limit on the whole. */
+export interface Timeouts {
+  /** Until the place reacts at all. */
+  readonly connectMs: number;
+  /** From the start to the response's headers. */
+  readonly firstByteMs: number;
+  /** Between two pieces of the body, while somebody waits for the next one. */
+  readonly gapMs: number;
+}
+
+/** The deadlines of one exchange, one phase after the other, and the signal that ends it. */
+export class Watch {
+  private readonly abort = new AbortController();
+  /** What is to be done at `dueAt`; undefined while no phase has a deadline. */
+  private due: ((watch: Watch) => void) | undefined;
+  private dueAt = 0;
+  /** When somebody began to wait for the body; 0 while nobody does. */
+  private waitingSince = 0;
+  private headersDue = true;
+
+  constructor(
+    private readonly client: AbortSignal,
+    private readonly timeouts: Timeouts,
+    private readonly outgoing: Outgoing,
+    private readonly out: WayOut,
+  ) {
+    client.addEventListener('abort', this);
+    const { connectMs, firstByteMs } = timeouts;
+    if (connectMs > 0 && (firstByteMs <= 0 || connectMs < firstByteMs)) this.arm(connectMs, onConnectDue);
+    else if (firstByteMs > 0) this.arm(firstByteMs, onFirstByteDue);
+  }
+
+  get signal(): AbortSignal {
+    return this.abort.signal;
+  }
+
+  /** Headers have come. */
+  answered(): void {
+    this.headersDue = false;
+    this.disarm();
+  }
+
+  /** Somebody waits for the body, from now on. */
+  wait(): void {
+    this.waitingSince = performance.now();
+    if (this.due === undefined && this.timeouts.gapMs > 0) this.arm(this.timeouts.gapMs, onGapDue);
+  }
+
+  /** Nobody waits; a slow client is no fault of the upstream. */
+  rest(): void {
+    this.waitingSince = 0;
+  }
+
+  /** The exchange is done. */
+  over(): void {
+    this.headersDue = false;
+    this.waitingSince = 0;
+    this.disarm();
+    this.client.removeEventListener('abort', this);
+  }
+
+  /** The client is gone; the name is the one that EventTarget calls. */
+  handleEvent(): void {
+    this.abort.abort(cancelled());
+  }
+
+  async connectDue(): Promise<void> {
+    const { connectMs, firstByteMs } = this.timeouts;
+    if (firstByteMs > 0) this.arm(firstByteMs - connectMs, onFirstByteDue);
+    const reacted = await anyReacts(placesOf(this.outgoing, this.out));
+    if (!reacted && this.headersDue) this.abort.abort(late('connect', connectMs, this.destination));
+  }
+
+  firstByteDue(): void {
+    this.abort.abort(late('first-byte', this.timeouts.firstByteMs, this.destination));
+  }
+
+  /** Reading on does not touch the deadline, only the time; so it may be early, and then waits for the rest. */
+  gapDue(): void {
+    if (this.waitingSince === 0) return;
+    const { gapMs } = this.timeouts;
+    const leftMs = gapMs - (performance.now() - this.waitingSince);
+    if (leftMs > 0) return this.arm(leftMs, onGapDue);
+    this.abort.abort(late('gap', gapMs, this.destination));
+  }
+
+  private get destination(): Destination {
+    return destinationOf(this.outgoing, this.out);
+  }
+
+  /** Looks whether the deadline has come; called by the clock. */
+  look(nowMs: number): void {
+    const { due } = this;
+    if (due === undefined || nowMs < this.dueAt) return;
+    this.disarm();
+    due(this);
+  }
+
+  private arm(ms: number, due: (watch: Watch) => void): void {
+    this.due = due;
+    this.dueAt = performance.now() + ms;
+    watches.add(this);
+    clock ??= setInterval(tick, tickMs);
+  }
+
+  private disarm(): void {
+    this.due = undefined;
+    watches.delete(this);
+  }
+}
+
+/** One clock for all deadlines: two timers an exchange cost more than anything else in it (measured on loopback). */
+const watches = new Set<Watch>();
+const tickMs = 25;
+let clock: ReturnType<typeof setInterval> | undefined;
+
+function tick(): void {
+  const nowMs = performance.now();
+  for (const watch of watches) watch.look(nowMs);
+  if (watches.size > 0) return;
+  clearInterval(clock);
+  clock = undefined;
+}
+
+const onConnectDue = (watch: Watch) => void watch.connectDue();
+const onFirstByteDue = (watch: Watch) => watch.firstByteDue();
+const onGapDue = (watch: Watch) => watch.gapDue();
+
+async function anyReacts(places: readonly Place[]): Promise<boolean> {
+  const reacted = await Promise.all(places.map(reacts));
+  return reacted.includes(true);
+}
+
+const lateWords: Readonly<Record<Exclude<Phase, 'cut'>, readonly [what: string, remedy: string]>> = {
+  connect: [
+    'does not react to a connection',
+    'Check the network, the base-url and any proxy-url in config.yaml.',
+  ],
+  'first-byte': [
+    'did not begin to answer',
+    'Send the request again, or raise timeouts.first-byte-seconds for models that think long before they answer.',
+  ],
+  gap: [
+    'fell silent in the middle of its answer',
+    'Send the request again, or raise timeouts.gap-seconds for models that pause long.',
+  ],
+};
+
+function late(phase: Exclude<Phase, 'cut'>, ms: number, { host, via }: Destination): GatewayError {
+  const [what, remedy] = lateWords[phase];
+  const who = phase === 'connect' && via !== undefined ? `${via}, the proxy for ${host},` : host;
+  return new GatewayError({ kind: 'transport', phase }, `${who} ${what} within ${ms / 1000} s.`, { remedy });
+}
+
+/** The client went away. */
+export const cancelled = () => new GatewayError({ kind: 'cancelled' }, 'The request was cancelled.');
