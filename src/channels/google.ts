@@ -58,12 +58,7 @@ export interface Place {
 
 /** The connection of one entry. */
 export function openGoogle(place: Place, entry: Entry, path: string, tools: Tools): Connection {
-  const base = baseOf(
-    entry['base-url']?.trim() || place.defaultUrl,
-    place.pasted,
-    `${path}.base-url`,
-    tools,
-  );
+  const base = baseOf(entry['base-url']?.trim() || place.defaultUrl, place.pasted, `${path}.base-url`, tools);
   const versioned = { ...base, root: place.versioned(base.root) };
   const headers = headerRules(entry.headers, `${path}.headers`, tools);
   const prefix = prefixOf(entry.prefix, `${path}.prefix`, tools);

@@ -40,6 +40,8 @@ export interface ClientSide extends ClientCodec {
   readonly heartbeat: string;
   /** The wire text that ends a stream whose upstream said everything but its closing mark, such as `data: [DONE]`. */
   readonly closing: string;
+  /** The framing `json-array` of a stream, in protocols whose clients may ask for it. */
+  jsonArray?(): Machine<Frame, string>;
   /** The answer to a count-tokens route, in protocols that have one. */
   encodeCount?(tokens: number): Json;
   /** Request headers (lower case; a trailing `*` is a prefix) that mean something to this protocol's upstreams. */

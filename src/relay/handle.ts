@@ -8,6 +8,7 @@ import { echoOf, type Errand, errand, type RelayTools, settle } from './errand.t
 import type { Exchange, Relay } from './exchange.ts';
 import { type Flow, pipe } from './pipe.ts';
 import { type Attempt, exhausted, plan } from './plan.ts';
+import { reframe } from './reframe.ts';
 import { attemptRaw, narrowed, passOn } from './raw.ts';
 import { openUpload, type Upload } from './upload.ts';
 
@@ -210,7 +211,12 @@ function stream(errand: Errand, flow: Flow | Promise<Flow>, heartbeatMs: number)
       settle(errand);
     },
   });
-  return new Response(body, { headers: { ...streamHeaders, ...reports(errand) } });
+  const framing = errand.hint.framing === 'json-array' ? client.jsonArray?.() : undefined;
+  const headers = { ...streamHeaders, ...reports(errand) };
+  if (!framing) return new Response(body, { headers });
+  return new Response(reframe(body, framing), {
+    headers: { ...headers, 'content-type': 'application/json' },
+  });
 }
 
 /** `x-accel-buffering` and `no-transform` keep reverse proxies from holding a stream back. */

@@ -84,13 +84,15 @@ function connection(delayMs: number): Connection {
   };
 }
 
+const origin = 'http://demo.invalid';
+
 /** Nothing leaves the program; the address only says which wire is spoken. */
 function prepare({ model, operation, body, headers, clientHeaders }: Call): Outgoing {
   const passed = new Headers(headers);
   passed.set('content-type', clientHeaders.get('content-type') ?? 'application/json');
   return {
     method: 'POST',
-    url: `http://demo.invalid${pathOf(model, operation)}`,
+    url: origin + pathOf(model, operation),
     headers: passed,
     body,
     proxy: 'direct',
@@ -109,12 +111,12 @@ async function answer(
   signal: AbortSignal,
 ): Promise<Response> {
   signal.throwIfAborted();
-  const { pathname } = new URL(url);
-  const sent = new Response(body ?? '', { headers });
-  if (hasEndpoint(pathname)) return answerEndpoint(pathname, sent);
-  const request = tryParseObject(await sent.text()) ?? {};
-  if (pathname === '/v1/messages/count_tokens') return answerCount(request);
-  return pathname === '/v1/messages'
+  const path = url.slice(origin.length);
+  if (hasEndpoint(path)) return answerEndpoint(path, new Response(body ?? '', { headers }));
+  const request =
+    tryParseObject(typeof body === 'string' ? body : await new Response(body ?? '').text()) ?? {};
+  if (path === '/v1/messages/count_tokens') return answerCount(request);
+  return path === '/v1/messages'
     ? answerMessages(request, delayMs, signal)
     : answerChat(request, delayMs, signal);
 }

@@ -12,7 +12,8 @@ const place: Place = {
   defaultUrl: 'https://generativelanguage.googleapis.com',
   pasted: '/models',
   versioned: (root) => (/\/v1(?:beta|alpha)?$/.test(root) ? root : `${root}/v1beta`),
-  pathOf: (model) => (/^(?:models|tunedModels)\//.test(model) ? `/${pathName(model)}` : `/models/${pathName(model)}`),
+  pathOf: (model) =>
+    /^(?:models|tunedModels)\//.test(model) ? `/${pathName(model)}` : `/models/${pathName(model)}`,
   can: (operation) => operation === 'chat' || operation === 'count-tokens' || embeds(operation),
   fitBody,
   judge,

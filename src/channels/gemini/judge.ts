@@ -7,12 +7,11 @@ import type { GatewayError } from '../../core/error.ts';
  * @param now milliseconds since 1970.
  */
 export function judge(error: GatewayError, now: number): GatewayError {
-  if (error.fault.kind === 'overloaded') return error.with({ scope: 'model' });
   if (error.status !== 429) return error;
   const quota = error.upstream?.code ?? '';
-  const scope = /^Generate.*PerProject(?!PerModel)/.test(quota) ? 'credential' : 'model';
+  const scope = quota === '' || /PerModel/i.test(quota) ? 'model' : 'credential';
   if (!/PerDay/i.test(quota)) return error.with({ scope });
-  // The RetryInfo of a daily quota tells a few seconds only (capture of the public API), which is of no use.
+  // The RetryInfo beside a daily quota is that of the minute: seconds, after which it is refused again.
   return error.with({ scope, retryAfterMs: untilMidnightPacific(now) });
 }
 

@@ -1,6 +1,5 @@
 import { Type } from '@sinclair/typebox';
 import { type Json, omit, readObject } from '../../core/json.ts';
-import type { GatewayError } from '../../core/error.ts';
 import { type Call, channel } from '../channel.ts';
 import { googleEntry, openGoogle, pathName, type Place } from '../google.ts';
 
@@ -16,7 +15,6 @@ const place: Place = {
   pathOf: (model) => `/publishers/google/models/${pathName(model)}`,
   can: (operation) => operation === 'chat' || operation === 'count-tokens',
   fitBody,
-  judge,
 };
 
 export default channel({
@@ -34,10 +32,4 @@ function fitBody(body: Json, { operation }: Call): Json {
   if (operation !== 'count-tokens') return body;
   const wrapped = readObject(body.generateContentRequest ?? body.generate_content_request);
   return wrapped ? omit(wrapped, new Set(['model'])) : body;
-}
-
-/** Its quotas and its load are those of a model in a region, so other models of the key may go on. */
-function judge(error: GatewayError): GatewayError {
-  const ofModel = error.fault.kind === 'overloaded' || error.fault.kind === 'rate-limited';
-  return ofModel ? error.with({ scope: 'model' }) : error;
 }

@@ -5,11 +5,10 @@ import { encodeRequest } from './encode-request.ts';
 import { encodeStream } from './encode-stream.ts';
 import { decodeError, encodeErrorBody } from './errors.ts';
 import { losses } from './losses.ts';
+import { jsonArray } from './json-array.ts';
 import { decodeReply, encodeReply, glance } from './reply.ts';
 import { routes } from './routes.ts';
 import { id, issuer } from './wire.ts';
-
-export { jsonArray } from './json-array.ts';
 
 /** Google's Gemini API: GenerateContent, streamed and whole. */
 const gemini: Protocol = {
@@ -24,6 +23,7 @@ const gemini: Protocol = {
     encodeCount: (tokens) => ({ totalTokens: tokens }),
     heartbeat: ': keep-alive\n\n',
     closing: '',
+    jsonArray,
     headers: ['x-goog-user-project', 'x-goog-request-params'],
   },
   upstream: {
