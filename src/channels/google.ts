@@ -113,7 +113,7 @@ function prepare(place: Place, base: Base, rules: HeaderRules, call: Call): Outg
   };
 }
 
-/** The verb after a model's name. Raw operations bring theirs: `/v1beta/models/{model}:embedContent`. */
+/** The verb after a model's name. Raw operations bring theirs: `/v1beta/models:embedContent`. */
 function verbOf({ operation, stream }: Call): string {
   if (operation === 'count-tokens') return 'countTokens';
   if (operation !== 'chat') return operation.slice(operation.lastIndexOf(':') + 1);

@@ -1,4 +1,4 @@
-import type { Json } from '../core/json.ts';
+import { compact, type Json } from '../core/json.ts';
 import type { ModelCard } from '../core/model.ts';
 import type { Effort } from '../core/request.ts';
 
@@ -40,6 +40,24 @@ export const claudeModel = (card: ModelCard): Json => ({
   max_input_tokens: card.contextWindow ?? claudeDefaults.contextWindow,
   max_tokens: card.maxOutputTokens ?? claudeDefaults.maxOutputTokens,
 });
+
+/** Gemini's shape, for `GET /v1beta/models`. Everything is on one page, so there is no token of a next one. */
+export const geminiList = (cards: readonly ModelCard[]): Json => ({ models: cards.map(geminiModel) });
+
+/** One model in Gemini's shape. What nobody knows is left out, as Google does. */
+export const geminiModel = (card: ModelCard): Json =>
+  compact({
+    name: `models/${card.id}`,
+    version: '001',
+    displayName: card.displayName ?? card.id,
+    description: card.ownedBy === undefined ? card.id : `${card.displayName ?? card.id} by ${card.ownedBy}`,
+    inputTokenLimit: card.contextWindow,
+    outputTokenLimit: card.maxOutputTokens,
+    supportedGenerationMethods: /embed/i.test(card.id)
+      ? ['embedContent', 'batchEmbedContents']
+      : ['generateContent', 'countTokens'],
+    thinking: card.thinking === undefined ? undefined : card.thinking !== null,
+  });
 
 /**
  * Codex's catalogue, for clients that send `client_version`. Codex reads it into a strict record (openai/codex,

@@ -6,6 +6,7 @@ import type { Machine } from '../core/machine.ts';
 import type { ModelCard } from '../core/model.ts';
 import type { ChatRequest } from '../core/request.ts';
 import type { Frame } from '../wire/sse.ts';
+import type { Continuing, SocketSide } from './continuing.ts';
 
 /**
  * One wire language. Clients speak its `client` half to us, we speak its `upstream` half to channels; either may be
@@ -46,6 +47,10 @@ export interface ClientSide extends ClientCodec {
   encodeCount?(tokens: number): Json;
   /** Request headers (lower case; a trailing `*` is a prefix) that mean something to this protocol's upstreams. */
   readonly headers: readonly string[];
+  /** For protocols whose servers remember answers. */
+  readonly continuing?: Continuing;
+  /** For protocols that are also spoken over a WebSocket. */
+  readonly socket?: SocketSide;
 }
 
 /** How one client dialect is read and written. Legacy Completions is a second codec of the Chat protocol. */
@@ -68,7 +73,16 @@ export interface Echo {
   readonly id: string;
   /** A guess at the prompt's tokens, for dialects that must name them before the upstream does. */
   readonly inputEstimate?: number;
+  /** What became of the request's wishes about memory, in protocols that have such. */
+  readonly memory?: EchoMemory;
   readonly drop: Drop;
+}
+
+export interface EchoMemory {
+  /** The answer that this one continues. */
+  readonly previous: string | undefined;
+  /** The gateway keeps this answer. */
+  readonly kept: boolean;
 }
 
 export interface Route {
@@ -116,6 +130,8 @@ export interface RouteDocs {
 export interface UpstreamSide {
   /** Which tools this wire takes; absent means any. Others reach it renamed or reshaped, and back. */
   readonly tools?: ToolRule;
+  /** What differs in a variant of this wire, by the name that a connection gives as its `dialect`. */
+  readonly dialects?: Readonly<Record<string, Variant>>;
   /** Says everything it can of the request; reports the rest through `target.drop`. */
   encodeRequest(request: ChatRequest, target: Target): Json;
   /** @throws GatewayError `bad-upstream-data`, or what an error carried inside a 200 says. */
@@ -141,6 +157,22 @@ export interface ToolRule {
   readonly namespaces?: true;
   /** Tools may take free text instead of JSON. */
   readonly freeForm?: true;
+}
+
+/**
+ * A variant that takes less than the wire does, so that the direct lane cannot pass a client's own body of the same
+ * protocol as it is.
+ */
+export interface Variant {
+  /** Which tools it takes, where it takes fewer. */
+  readonly tools?: ToolRule;
+  /**
+   * A body of this wire as the variant takes it: the direct lane's edit. Undefined when only the hall can say it.
+   * @throws GatewayError `invalid-request` for what the variant cannot do at all.
+   */
+  adapt(body: Json, drop: Drop): Json | undefined;
+  /** The direct lane's edit of a streamed answer, frame by frame; a new one for each stream. */
+  mend?(): (frame: Frame) => Frame;
 }
 
 /** Whom a request is encoded for. */

@@ -19,7 +19,10 @@ const generations: Operation = '/v1/images/generations';
 const predict: Operation = '/v1beta/models:predict';
 
 /** Whether an upstream without the endpoint can still make the images. */
-export function canDraw({ protocol, connection, model }: Attempt, operation: Operation): boolean {
+export function canDraw(
+  { protocol, connection, model }: Pick<Attempt, 'connection' | 'model' | 'protocol'>,
+  operation: Operation,
+): boolean {
   if (operation !== generations || protocol.id !== 'gemini') return false;
   return isImagen(model) ? (connection.can?.(predict, model) ?? false) : /\bimage\b/.test(model);
 }

@@ -1,7 +1,7 @@
 import type { Operation } from '../channels/channel.ts';
 import { asGatewayError, GatewayError } from '../core/error.ts';
 import type { Usage } from '../core/event.ts';
-import { type Json, readArray, readObject, readString, replaceTopLevel } from '../core/json.ts';
+import { readArray, readObject, readString, replaceTopLevel } from '../core/json.ts';
 import { type Answered, passHeaders } from '../wire/fetch.ts';
 import { dispatch, refusal, type Said } from './attempt.ts';
 import { type Errand, settle } from './errand.ts';
@@ -52,11 +52,14 @@ function* attemptsAmong({ plan, upload }: Errand, options: ReadonlySet<Attempt>)
   }
 }
 
-const has = ({ connection }: Pick<Attempt, 'connection'>, operation: Operation, model: string): boolean =>
+/** Where a request may go. */
+type Place = Pick<Attempt, 'connection' | 'model' | 'protocol'>;
+
+const has = ({ connection, model }: Place, operation: Operation): boolean =>
   connection.can?.(operation, model) ?? false;
 
-const canServe = (attempt: Attempt, operation: Operation): boolean =>
-  has(attempt, operation, attempt.model) || canDraw(attempt, operation);
+const canServe = (place: Place, operation: Operation): boolean =>
+  has(place, operation) || canDraw(place, operation);
 
 function unsupported({ plan, exchange }: Errand, operation: Operation): GatewayError {
   const { registry } = exchange.runtime;
@@ -64,7 +67,10 @@ function unsupported({ plan, exchange }: Errand, operation: Operation): GatewayE
   const able = new Map<string, string>();
   for (const { id } of registry.list())
     for (const { connection, model } of registry.find(id))
-      if (!able.has(connection.provider) && has({ connection }, operation, model))
+      if (
+        !able.has(connection.provider) &&
+        canServe({ connection, model, protocol: connection.speaks(model) }, operation)
+      )
         able.set(connection.provider, id);
   const others = [...able].slice(0, 8).map(([provider, model]) => `${provider} (${model})`);
   return new GatewayError(
@@ -88,7 +94,7 @@ function unsupported({ plan, exchange }: Errand, operation: Operation): GatewayE
 export async function attemptRaw(errand: Errand, attempt: Attempt): Promise<RawAnswer> {
   const { exchange, upload } = errand;
   const operation = operationOf(exchange);
-  exchange.record.direct = has(attempt, operation, attempt.model);
+  exchange.record.direct = has(attempt, operation);
   if (!exchange.record.direct) return drawImages(errand, attempt);
   try {
     const response = await dispatch(errand, attempt, callFor(errand, attempt, operation));
@@ -99,16 +105,13 @@ export async function attemptRaw(errand: Errand, attempt: Attempt): Promise<RawA
   }
 }
 
-function callFor(
-  { exchange, client, hint, body, upload }: Errand,
-  attempt: Attempt,
-  operation: Operation,
-): Said {
+function callFor(errand: Errand, attempt: Attempt, operation: Operation): Said {
+  const { exchange, client, hint, upload } = errand;
   const form = upload?.open(attempt.model);
   return {
     operation,
     stream: hint.stream,
-    body: form?.body ?? renamed(exchange.body, body, hint.model, attempt.model),
+    body: form?.body ?? renamed(errand, attempt.model),
     headers: passHeaders(exchange.headers, client.headers),
     query: exchange.query.toString(),
     ...(form?.length === undefined ? {} : { length: form.length }),
@@ -117,16 +120,18 @@ function callFor(
 
 /**
  * The client's JSON with the upstream's name of the model in it. Google's bodies repeat the name, and so does each
- * request of a batch, with `models/` before it.
+ * request of a batch, with `models/` before it; a body that relies on the usual model gets to name it.
  */
-function renamed(text: string, body: Json, from: string, to: string): string {
-  if (from === to) return text;
+function renamed({ exchange, body, hint }: Errand, to: string): string {
+  if (hint.model === to) return exchange.body;
+  if (body.model === undefined && !('*' in exchange.params))
+    return exchange.body.replace('{', () => `{"model":${JSON.stringify(to)},`);
   const name = (value: unknown) => (readString(value)?.startsWith('models/') ? `models/${to}` : to);
   const requests = readArray(body.requests)?.map((item) => {
     const request = readObject(item);
     return request && 'model' in request ? { ...request, model: name(request.model) } : item;
   });
-  const named = replaceTopLevel(text, 'model', name(body.model));
+  const named = replaceTopLevel(exchange.body, 'model', name(body.model));
   return requests ? replaceTopLevel(named, 'requests', requests) : named;
 }
 

@@ -80,27 +80,20 @@ describe('other methods', () => {
     });
   });
 
-  test('embeddings name the model that the path names', async () => {
-    const operation = '/v1beta/models/{model}:batchEmbedContents';
-    const request = (model: string) => ({ model, content: { parts: [{ text: 'hi' }] } });
-    const body = JSON.stringify({ requests: [request('models/alias')] });
-    const outgoing = await sent(only(), { operation, model: 'gemini-embedding-001', body });
-    expect(outgoing.url).toEndWith('/v1beta/models/gemini-embedding-001:batchEmbedContents');
-    expect(JSON.parse(outgoing.body as string)).toEqual({
-      requests: [request('models/gemini-embedding-001')],
-    });
-    const single = JSON.stringify(request('models/m'));
-    const same = await sent(only(), { operation: '/v1beta/models/{model}:embedContent', body: single });
-    expect(same.body).toBe(single);
+  test('embeddings and pictures have methods of their own', async () => {
+    for (const verb of ['embedContent', 'batchEmbedContents', 'predict'] as const) {
+      const { url, body } = await sent(only(), { operation: `/v1beta/models:${verb}`, body: '{ }' });
+      expect([url, body]).toEqual([
+        `https://generativelanguage.googleapis.com/v1beta/models/m:${verb}`,
+        '{ }',
+      ]);
+      expect(only().can!(`/v1beta/models:${verb}`, 'm')).toBe(true);
+    }
   });
 
-  test('it chats, counts and embeds, and nothing else', () => {
-    const can = (operation: Parameters<NonNullable<ReturnType<typeof only>['can']>>[0]) =>
-      only().can!(operation, 'm');
-    expect(
-      ['chat', 'count-tokens', '/v1beta/models/{model}:embedContent'].map((it) => can(it as 'chat')),
-    ).toEqual([true, true, true]);
-    expect(can('/v1/embeddings')).toBe(false);
+  test('it has nothing of what others have', () => {
+    expect([only().can!('chat', 'm'), only().can!('count-tokens', 'm')]).toEqual([true, true]);
+    expect(only().can!('/v1/embeddings', 'm')).toBe(false);
   });
 });
 

@@ -54,9 +54,10 @@ test('it asks for the dialect of Vertex, and offers the Gemini family', () => {
   expect(only().accounts[0]).toMatchObject({ provider: 'vertex' });
 });
 
-test('it chats and counts', () => {
+test('it chats, counts, embeds and draws', () => {
   expect([only().can!('chat', 'm'), only().can!('count-tokens', 'm')]).toEqual([true, true]);
-  expect(only().can!('/v1beta/models/{model}:embedContent', 'm')).toBe(false);
+  expect(only().can!('/v1beta/models:predict', 'imagen-4.0-generate-001')).toBe(true);
+  expect(only().can!('/v1/embeddings', 'm')).toBe(false);
 });
 
 test('entries fit the schema', () => {

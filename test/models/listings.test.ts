@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
 import type { ModelCard } from '../../src/core/model.ts';
-import { claudeList, codexCatalog, openaiList } from '../../src/models/listings.ts';
+import { claudeList, codexCatalog, geminiList, geminiModel, openaiList } from '../../src/models/listings.ts';
 
 const known: ModelCard = {
   id: 'claude-haiku-4-5-20251001',
@@ -54,6 +54,35 @@ test("Anthropic's list has names, limits and dates, and says that nothing follow
     last_id: 'own',
   });
   expect(claudeList([])).toMatchObject({ data: [], first_id: null, last_id: null });
+});
+
+test("Gemini's list has resource names, limits and methods, and leaves out what nobody knows", () => {
+  expect(geminiList([known, unknown])).toEqual({
+    models: [
+      {
+        name: 'models/claude-haiku-4-5-20251001',
+        version: '001',
+        displayName: 'Claude Haiku 4.5',
+        description: 'Claude Haiku 4.5 by anthropic',
+        inputTokenLimit: 200_000,
+        outputTokenLimit: 64_000,
+        supportedGenerationMethods: ['generateContent', 'countTokens'],
+        thinking: true,
+      },
+      {
+        name: 'models/own',
+        version: '001',
+        displayName: 'own',
+        description: 'own',
+        supportedGenerationMethods: ['generateContent', 'countTokens'],
+      },
+    ],
+  });
+  expect(geminiList([])).toEqual({ models: [] });
+  expect(geminiModel({ id: 'gemini-embedding-001', thinking: null })).toMatchObject({
+    supportedGenerationMethods: ['embedContent', 'batchEmbedContents'],
+    thinking: false,
+  });
 });
 
 test("Codex's catalogue says levels, window and inputs, and hides what makes pictures", () => {

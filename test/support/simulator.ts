@@ -18,6 +18,8 @@ export interface Vendor {
   other(received: Received): Refusal | undefined;
   check(received: Received): Refusal | undefined;
   asked(received: Received): Asked;
+  /** Whether an answer is streamed; by the body's own word when it does not say. */
+  streams?(received: Received): boolean;
   /** The stream's frames as text, in order; the last `closing` of them are what a complete stream ends with. */
   stream(turn: Turn, received: Received): readonly string[];
   readonly closing: number;
@@ -132,9 +134,12 @@ export function simulator(vendor: Vendor): Simulator {
   ) as Simulator;
 }
 
-/** The key a request presents, in either vendor's header. */
+/** The key a request presents, in any vendor's header. */
 export const keyOf = (received: Received): string =>
-  received.headers.get('x-api-key') ?? received.headers.get('authorization')?.replace(/^Bearer /i, '') ?? '';
+  received.headers.get('x-api-key') ??
+  received.headers.get('x-goog-api-key') ??
+  received.headers.get('authorization')?.replace(/^Bearer /i, '') ??
+  '';
 
 /** An id of the vendor's own making, never that of the gateway. */
 export const madeUp = (prefix: string): string => newId(prefix).replace(/.{6}$/, 'vendor');
@@ -163,7 +168,7 @@ async function perform(
   const fault = behaviour && 'kind' in behaviour ? behaviour : undefined;
   const turn = behaviour && 'words' in behaviour ? behaviour : turnFor(vendor.asked(received));
   if (fault && (await early(vendor, received, answer, fault))) return;
-  if (received.json.stream !== true) {
+  if (!streams(vendor, received)) {
     const body = vendor.whole(turn, received);
     if (fault?.kind === 'reset' || fault?.kind === 'hang' || fault?.kind === 'cut')
       return half(answer, received, body, fault);
@@ -173,6 +178,9 @@ async function perform(
   answer.head(200, { ...eventStream, 'request-id': madeUp('req_'), 'x-request-id': madeUp('req_') });
   await streamed(vendor, vendor.stream(huge, received), answer, received, fault);
 }
+
+const streams = (vendor: Vendor, received: Received): boolean =>
+  vendor.streams?.(received) ?? received.json.stream === true;
 
 /** Faults that come before the stream, or instead of it. True when nothing is left to say. */
 async function early(vendor: Vendor, received: Received, answer: Answer, fault: Fault): Promise<boolean> {
@@ -184,7 +192,7 @@ async function early(vendor: Vendor, received: Received, answer: Answer, fault: 
     );
     return true;
   }
-  if (fault.kind === 'error-body' || (fault.kind === 'error-event' && received.json.stream !== true)) {
+  if (fault.kind === 'error-body' || (fault.kind === 'error-event' && !streams(vendor, received))) {
     answer.whole(200, { 'content-type': 'application/json' }, vendor.refusal(500).body);
     return true;
   }

@@ -137,11 +137,16 @@ async function platformForm(dice: Random) {
     const value = content();
     if (dice.oneIn(2)) data.append(name, new File([value], dice.pick(['a.wav', 'model', 'x y;z'])));
     else data.append(name, value);
-    if (typeof data.getAll(name).at(-1) === 'string' && wanted.has(name)) written.push([name, value]);
+    if (typeof data.getAll(name).at(-1) === 'string' && wanted.has(name)) written.push([name, lines(value)]);
   }
   const response = new Response(data);
-  return { bytes: await response.bytes(), type: response.headers.get('content-type')!, written };
+  // Bun makes up the boundary when it is first asked for one.
+  const type = response.headers.get('content-type')!;
+  return { bytes: await response.bytes(), type, written };
 }
+
+/** FormData ends every line of a text with CRLF. */
+const lines = (text: string) => text.replaceAll(/\r\n|\r|\n/g, '\r\n');
 
 function chunked(dice: Random, bytes: Uint8Array): Uint8Array[] {
   const out: Uint8Array[] = [];

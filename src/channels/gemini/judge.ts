@@ -9,7 +9,7 @@ import type { GatewayError } from '../../core/error.ts';
 export function judge(error: GatewayError, now: number): GatewayError {
   if (error.status !== 429) return error;
   const quota = error.upstream?.code ?? '';
-  const scope = quota === '' || /PerModel/i.test(quota) ? 'model' : 'credential';
+  const scope = /PerProject/i.test(quota) && !/PerModel/i.test(quota) ? 'credential' : 'model';
   if (!/PerDay/i.test(quota)) return error.with({ scope });
   // The RetryInfo beside a daily quota is that of the minute: seconds, after which it is refused again.
   return error.with({ scope, retryAfterMs: untilMidnightPacific(now) });

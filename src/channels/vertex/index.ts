@@ -13,9 +13,12 @@ const place: Place = {
   pasted: '/publishers/google/models',
   versioned: (root) => (/\/v1(?:beta1)?(?:\/projects\/.+)?$/.test(root) ? root : `${root}/v1`),
   pathOf: (model) => `/publishers/google/models/${pathName(model)}`,
-  can: (operation) => operation === 'chat' || operation === 'count-tokens',
+  can: (operation) => operation === 'chat' || operation === 'count-tokens' || methods.test(operation),
   fitBody,
 };
+
+/** What its models do besides chatting: embeddings by either method, and the pictures of Imagen. */
+const methods = /:(?:embedContent|predict)$/;
 
 export default channel({
   id: 'vertex',

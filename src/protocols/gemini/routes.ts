@@ -10,6 +10,7 @@ const verbs: Readonly<Record<string, { readonly kind: RouteKind; readonly stream
   countTokens: { kind: 'count-tokens', stream: false },
   embedContent: { kind: 'raw', stream: false },
   batchEmbedContents: { kind: 'raw', stream: false },
+  predict: { kind: 'raw', stream: false },
 };
 
 /** Splits `NAME:VERB`, as it stands at the end of the path; a name may hold slashes and colons of its own. */
@@ -52,7 +53,7 @@ const models: Route = {
   docs: {
     summary: 'Generate content',
     description:
-      'The last part of the path is `NAME:generateContent`, `NAME:streamGenerateContent` (add `?alt=sse` for server-sent events; a JSON array otherwise), `NAME:countTokens`, or `NAME:embedContent` and `NAME:batchEmbedContents` for models whose provider has them.',
+      'The last part of the path is `NAME:generateContent`, `NAME:streamGenerateContent` (add `?alt=sse` for server-sent events; a JSON array otherwise), `NAME:countTokens`; for models whose provider has them also `NAME:embedContent`, `NAME:batchEmbedContents` and `NAME:predict` (Imagen).',
     request: requestSchema,
     response: responseSchema,
     example,

@@ -1,4 +1,12 @@
-import { compact, type Json, omit, readNumber, readObject, readObjects, readString } from '../../core/json.ts';
+import {
+  compact,
+  type Json,
+  omit,
+  readNumber,
+  readObject,
+  readObjects,
+  readString,
+} from '../../core/json.ts';
 import type { Citation, Extra, MediaPart, Part, TextPart } from '../../core/request.ts';
 import { id } from './wire.ts';
 

@@ -1,12 +1,4 @@
-import {
-  compact,
-  type Json,
-  omit,
-  readArray,
-  readObject,
-  readObjects,
-  readString,
-} from '../../core/json.ts';
+import { compact, type Json, omit, readArray, readObject, readObjects, readString } from '../../core/json.ts';
 import type {
   Citation,
   HostedCallPart,
@@ -28,8 +20,13 @@ const fernet = /^gAAAA[\w-]+=*$/;
 export function sealOf(item: Json): Seal | undefined {
   const token = readString(item.encrypted_content)?.trim();
   const seal = decodeSeal(token, issuer);
-  return seal?.value === token && !fernet.test(seal!.value) ? { ...seal!, issuer: xaiIssuer } : seal;
+  if (!seal || seal.value !== token || fernet.test(token)) return seal;
+  return { ...seal, issuer: xaiIssuer };
 }
+
+/** Whether the token came in a wrapping of ours, and not as its issuer wrote it. */
+export const isMarked = (item: Json, seal: Seal): boolean =>
+  seal.value !== readString(item.encrypted_content)?.trim();
 
 const reasoningNamed = new Set(['type', 'encrypted_content']);
 
@@ -43,7 +40,7 @@ export function decodeReasoning(item: Json): ReasoningPart {
     ...(seal ? { seal } : {}),
   };
   // A seal that bears our mark went out under an id of our making, which its issuer has never seen.
-  const ours = seal !== undefined && seal.value !== readString(item.encrypted_content)?.trim();
+  const ours = seal !== undefined && isMarked(item, seal);
   return asWritten(part, omit(item, ours ? new Set([...reasoningNamed, 'id']) : reasoningNamed));
 }
 

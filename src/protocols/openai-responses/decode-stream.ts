@@ -43,7 +43,9 @@ interface Place {
 }
 
 /** The same for events that are parsed already. Unknown events pass in silence; only five kinds end a stream. */
-export function decodeEvents(): Machine<Json, ChatEvent> & { fail(error: GatewayError): Iterable<ChatEvent> } {
+export function decodeEvents(): Machine<Json, ChatEvent> & {
+  fail(error: GatewayError): Iterable<ChatEvent>;
+} {
   const blocks = new Blocks();
   /** What deltas have said already, as keys of items and of their parts; a whole item must not say it again. */
   const heard = new Set<string>();

@@ -18,24 +18,14 @@ export const refusalPart = (refusal: string): Json => ({ type: 'refusal', refusa
  * The citations of a text. One that does not say where it applies is about the whole text; one without an address
  * cannot be pointed to, and is reported.
  */
-export function encodeAnnotations(
-  citations: readonly Citation[],
-  text: string,
-  drop: Drop,
-): readonly Json[] {
+export function encodeAnnotations(citations: readonly Citation[], text: string, drop: Drop): readonly Json[] {
   if (citations.length === 0) return [];
   const length = [...text].length;
-  return citations.flatMap((citation) => {
+  return citations.flatMap((citation): readonly Json[] => {
     const { foreign, url, title, start, end } = citation;
-    if (foreign?.protocol === id) return readObject(foreign.value) ?? [];
-    if (url !== undefined)
-      return {
-        type: 'url_citation',
-        start_index: start ?? 0,
-        end_index: end ?? length,
-        url,
-        title: title ?? '',
-      };
+    if (foreign?.protocol === id) return [readObject(foreign.value) ?? {}];
+    const place = { start_index: start ?? 0, end_index: end ?? length };
+    if (url !== undefined) return [{ type: 'url_citation', ...place, url, title: title ?? '' }];
     drop('citations without a url');
     return [];
   });

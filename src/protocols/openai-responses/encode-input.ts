@@ -1,5 +1,12 @@
-import { type Json, omit, readString } from '../../core/json.ts';
-import type { ChatRequest, Message, Part, ReasoningPart, ToolCallPart, ToolResultPart } from '../../core/request.ts';
+import { type Json, readString } from '../../core/json.ts';
+import type {
+  ChatRequest,
+  Message,
+  Part,
+  ReasoningPart,
+  ToolCallPart,
+  ToolResultPart,
+} from '../../core/request.ts';
 import type { Drop } from '../protocol.ts';
 import { encodeSeal } from '../seals.ts';
 import { callIds, type CallIds, hashed } from './call-ids.ts';
@@ -19,13 +26,18 @@ interface Scribe extends Reader {
 }
 
 /** A conversation as `instructions` and the items of `input`. */
-export function encodeInput(request: ChatRequest, reader: Reader): { instructions: string; input: readonly Json[] } {
+export function encodeInput(
+  request: ChatRequest,
+  reader: Reader,
+): { instructions: string; input: readonly Json[] } {
   const scribe: Scribe = { ...reader, ids: callIds(request.messages, isContinued(request)) };
   const first = request.system.findIndex((part) => writtenItem(part) !== undefined);
   const own = first < 0 ? request.system.length : first;
   const texts = request.system.slice(0, own).flatMap((part) => ('text' in part ? [part.text] : []));
   const lead = instructionItems(request.system.slice(own), 'system', scribe.drop);
-  const input = request.messages.flatMap((message, index) => encodeMessage(message, `messages[${index}]`, scribe));
+  const input = request.messages.flatMap((message, index) =>
+    encodeMessage(message, `messages[${index}]`, scribe),
+  );
   return { instructions: texts.join('\n\n'), input: [...lead, ...input] };
 }
 
@@ -89,7 +101,7 @@ function encodeUserTurn(parts: readonly Part[], path: string, scribe: Scribe): r
 function latestResults(parts: readonly Part[]): readonly Part[] {
   const latest = new Map<string, ToolResultPart>();
   for (const part of parts) if (part.kind === 'tool-result') latest.set(part.callId, part);
-  return parts.flatMap((part) => {
+  return parts.flatMap((part): readonly Part[] => {
     if (part.kind !== 'tool-result') return [part];
     const result = latest.get(part.callId);
     latest.delete(part.callId);
@@ -170,7 +182,8 @@ function spokenContent(part: Part, path: string, drop: Drop): readonly Json[] | 
 function messageItem(item: Json, content: readonly Json[]): Json {
   const common = { type: 'message', role: 'assistant' };
   const [first] = content;
-  const plain = content.length === 1 && first?.type === 'output_text' && (first.annotations as []).length === 0;
+  const plain =
+    content.length === 1 && first?.type === 'output_text' && (first.annotations as []).length === 0;
   if (plain && item.id === undefined && first.logprobs === undefined)
     return { ...common, ...item, content: first.text };
   return { ...common, id: `msg_${hashed(JSON.stringify(content))}`, status: 'completed', ...item, content };
@@ -224,10 +237,8 @@ function callHistory(part: ToolCallPart, path: string, { ids, drop }: Scribe): r
     drop(`${path}: a second call with the id ${part.callId}`);
     return [];
   }
-  const item = callItem({ ...part, callId: call.id }, omit(writtenItem(part) ?? {}, noFields));
+  const item = callItem({ ...part, callId: call.id }, writtenItem(part) ?? {});
   if (call.answered) return [item];
   const type = part.custom ? 'custom_tool_call_output' : 'function_call_output';
   return [item, { type, call_id: call.id, output: 'No result was given.' }];
 }
-
-const noFields: ReadonlySet<string> = new Set();

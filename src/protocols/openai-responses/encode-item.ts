@@ -51,7 +51,9 @@ export function searchItem(
   result: HostedResultPart | undefined,
   itemId: string,
 ): Json {
-  const sources = (result?.sources ?? []).flatMap(({ url }) => (url === undefined ? [] : [{ type: 'url', url }]));
+  const sources = (result?.sources ?? []).flatMap(({ url }) =>
+    url === undefined ? [] : [{ type: 'url', url }],
+  );
   const url = readString(input.url);
   const action =
     url === undefined

@@ -1,79 +1,114 @@
 import { effortOf } from '../../core/effort.ts';
-import { compact, type Json, omit, readObject, readString } from '../../core/json.ts';
-import type { ChatRequest, Message, Part, ToolResultPart } from '../../core/request.ts';
+import { compact, type Json, readObject } from '../../core/json.ts';
+import type { ChatRequest } from '../../core/request.ts';
 import type { Drop, Target } from '../protocol.ts';
-import { encodeSeal } from '../seals.ts';
-import { callItem, freshId, inputContent, outputText, ownExtra, ownForeign } from './encode-item.ts';
+import { shortened } from './call-ids.ts';
+import { toCodex } from './codex.ts';
+import { encodeInput } from './encode-input.ts';
 import { encodeText, encodeToolChoice, encodeTools } from './encode-tools.ts';
-import { codexDialect, id, issuer } from './wire.ts';
+import {
+  codexDialect,
+  id,
+  issuer,
+  logprobsIncluded,
+  nativeFields,
+  sealsIncluded,
+  xaiDialect,
+  xaiIssuer,
+} from './wire.ts';
+import { toXai } from './xai.ts';
 
-/** A request as a Responses body: stateless, with reasoning sealed so that the next turn can bring it back. */
+/** A request as a Responses body, in the dialect of its target. */
 export function encodeRequest(request: ChatRequest, target: Target): Json {
-  const { sampling, reasoning } = request;
-  const native = readObject(request.extra[id]);
-  const own = native ?? {};
-  const { instructions, lead } = splitSystem(request.system);
-  reportLosses(request, target.drop);
-  const body = compact({
-    ...(native ?? stateless(request)),
+  const body = encodeBody(request, target);
+  if (target.dialect === codexDialect) return toCodex(body, target.drop);
+  return target.dialect === xaiDialect ? toXai(body, target.drop) : body;
+}
+
+function encodeBody(request: ChatRequest, target: Target): Json {
+  const { drop } = target;
+  const { sampling, toolChoice, tools } = request;
+  const native = nativeFields(request);
+  const { instructions, input } = encodeInput(request, { reads: readableAt(target), drop });
+  const offered = encodeTools(tools, drop);
+  // OpenAI refuses a choice among no tools.
+  const choosing = offered !== undefined || native !== undefined;
+  reportLosses(request, drop);
+  return compact({
+    ...(native ?? stateless(request, target)),
     model: target.model,
     instructions: instructions === '' ? undefined : instructions,
-    input: [...lead, ...encodeMessages(request, target.drop)],
-    tools: encodeTools(request.tools, target.drop),
-    tool_choice: encodeToolChoice(request),
-    parallel_tool_calls: request.parallelTools,
-    max_output_tokens: sampling.maxTokens,
+    input: native ? input : remindOfJson(request, input),
+    tools: offered,
+    tool_choice: choosing && toolChoice ? encodeToolChoice(request) : undefined,
+    parallel_tool_calls: choosing ? request.parallelTools : undefined,
+    max_output_tokens: native ? sampling.maxTokens : enough(sampling.maxTokens, drop),
     temperature: sampling.temperature,
     top_p: sampling.topP,
     top_logprobs: sampling.logprobs?.top,
-    reasoning: encodeReasoning(reasoning),
-    text: encodeText(request.output, readObject(own.text)),
+    reasoning: encodeReasoning(request.reasoning, readObject(native?.reasoning)),
+    text: encodeText(request.output, readObject(native?.text)),
     stream: request.stream,
-    user: request.user,
-    service_tier: request.serviceTier,
-    prompt_cache_key: request.cacheKey,
+    // The newer name of the field stands among the native ones already.
+    user: native?.safety_identifier === request.user ? undefined : request.user,
+    service_tier: native ? request.serviceTier : tierOf(request.serviceTier, drop),
+    prompt_cache_key: request.cacheKey === undefined ? undefined : shortened(request.cacheKey),
   });
-  return target.dialect === codexDialect ? codex(body, target.drop) : body;
+}
+
+/** Whose encrypted reasoning the target reads: of a host that nobody knows, any that this wire carries. */
+function readableAt({ dialect, card }: Target): ReadonlySet<string> {
+  if (dialect === xaiDialect) return new Set([xaiIssuer]);
+  if (dialect === codexDialect || card?.ownedBy === 'openai') return new Set([issuer]);
+  return new Set([issuer, xaiIssuer]);
 }
 
 /** Nothing is kept by the server, so its answer must hold everything that the next turn has to bring back. */
-function stateless(request: ChatRequest): Json {
-  const logprobs = request.sampling.logprobs ? ['message.output_text.logprobs'] : [];
-  return { store: false, include: ['reasoning.encrypted_content', ...logprobs] };
+function stateless({ sampling, tools }: ChatRequest, { card }: Target): Json {
+  const include = [
+    // OpenAI answers 400 "Encrypted content is not supported with this model" where a model cannot reason.
+    ...(card?.thinking === null ? [] : [sealsIncluded]),
+    ...(sampling.logprobs ? [logprobsIncluded] : []),
+    ...(tools.some((tool) => tool.kind === 'hosted' && tool.tool === 'web-search') ? [sourcesIncluded] : []),
+  ];
+  return { store: false, ...(include.length > 0 ? { include } : {}) };
 }
 
-/** Parameters that ChatGPT's backend answers with 400 "Unsupported parameter" (spec: codex, body). */
-const codexRefuses = [
-  'max_output_tokens',
-  'temperature',
-  'top_p',
-  'truncation',
-  'user',
-  'context_management',
-  'top_logprobs',
-].concat([
-  'previous_response_id',
-  'generate',
-  'prompt_cache_retention',
-  'safety_identifier',
-  'stream_options',
-  'metadata',
-  'background',
-]);
+const sourcesIncluded = 'web_search_call.action.sources';
 
-function codex(body: Json, drop: Drop): Json {
-  const refused = codexRefuses.filter((name) => body[name] !== undefined);
-  for (const name of refused) drop(name);
-  const tier = body.service_tier === 'priority' ? { service_tier: 'priority' } : {};
-  return {
-    ...omit(body, new Set([...codexRefuses, 'service_tier'])),
-    ...tier,
-    instructions: readString(body.instructions) ?? '',
-    store: false,
-    stream: true,
-    include: ['reasoning.encrypted_content'],
-    ...(body.tools === undefined ? {} : { parallel_tool_calls: body.parallel_tool_calls ?? true }),
-  };
+/** OpenAI answers 400 to fewer. */
+const fewestTokens = 16;
+
+function enough(maxTokens: number | undefined, drop: Drop): number | undefined {
+  if (maxTokens === undefined || maxTokens >= fewestTokens) return maxTokens;
+  drop(`max_tokens: ${maxTokens} raised to ${fewestTokens}`);
+  return fewestTokens;
+}
+
+/** OpenAI writes JSON without a schema only where a message asks for it in words. */
+function remindOfJson({ output }: ChatRequest, input: readonly Json[]): readonly Json[] {
+  if (output?.kind !== 'json' || /json/i.test(JSON.stringify(input))) return input;
+  return [{ type: 'message', role: 'developer', content: 'Answer with JSON.' }, ...input];
+}
+
+const tiers = new Set(['auto', 'default', 'flex', 'scale', 'priority']);
+
+function tierOf(tier: string | undefined, drop: Drop): string | undefined {
+  if (tier === undefined || tiers.has(tier)) return tier;
+  if (tier !== 'standard_only') drop(`service_tier: ${tier}`);
+  return tier === 'standard_only' ? 'default' : undefined;
+}
+
+function encodeReasoning(reasoning: ChatRequest['reasoning'], own: Json | undefined): Json | undefined {
+  const { effort, budget, summary } = reasoning ?? {};
+  const level = effort ?? (budget === undefined ? undefined : effortOf(budget));
+  const wire = compact({
+    ...own,
+    // This wire has no word for the model's own choice, so it is left unsaid.
+    effort: level === 'auto' ? undefined : level,
+    summary: summary === 'none' ? undefined : summary,
+  });
+  return Object.keys(wire).length > 0 ? wire : undefined;
 }
 
 function reportLosses(request: ChatRequest, drop: Drop): void {
@@ -81,168 +116,14 @@ function reportLosses(request: ChatRequest, drop: Drop): void {
   if (sampling.stop) drop('stop');
   if (sampling.topK !== undefined) drop('top_k');
   if (sampling.seed !== undefined) drop('seed');
-  if (sampling.presencePenalty !== undefined) drop('presence_penalty');
-  if (sampling.frequencyPenalty !== undefined) drop('frequency_penalty');
-  if (sampling.choices !== undefined) drop('n');
+  if (sampling.presencePenalty) drop('presence_penalty');
+  if (sampling.frequencyPenalty) drop('frequency_penalty');
+  if ((sampling.choices ?? 1) > 1) drop('n');
   for (const [protocol, fields] of Object.entries(request.extra))
     if (protocol !== id) for (const name of Object.keys(fields)) if (!silent.has(name)) drop(name);
-  const marked = [
-    ...request.system,
-    ...request.messages.flatMap((message) => message.parts),
-    ...request.tools,
-  ];
-  if (marked.some((item) => item.cache)) drop('cache_control');
+  const parts = [...request.system, ...request.messages.flatMap((message) => message.parts)];
+  if ([...parts, ...request.tools].some((item) => item.cache)) drop('cache_control');
 }
 
 /** Fields that say how the answer is to be spelled, which the client's own side of its protocol honours. */
 const silent = new Set(['stream_options', 'store']);
-
-/** Instructions of other protocols are one text; those that came as items of their own stay items. */
-function splitSystem(system: readonly Part[]): { instructions: string; lead: readonly Json[] } {
-  const itemised = system.filter((part) => ownExtra(part).role !== undefined);
-  const texts = system
-    .filter((part) => ownExtra(part).role === undefined)
-    .flatMap((part) => ('text' in part ? [part.text] : []));
-  return {
-    instructions: texts.join('\n\n'),
-    lead: itemised.map((part) => instruction([part])),
-  };
-}
-
-/** `developer` is what `system` is called here, unless the client said otherwise. */
-function instruction(parts: readonly Part[]): Json {
-  const role = readString(ownExtra(parts[0] ?? {}).role) ?? 'developer';
-  return { type: 'message', role, content: parts.flatMap((part) => inputContent(part, () => {})) };
-}
-
-function encodeMessages(request: ChatRequest, drop: Drop): readonly Json[] {
-  const continued = readString(readObject(request.extra[id])?.previous_response_id) !== undefined;
-  const answered = new Set(
-    request.messages.flatMap(({ parts }) =>
-      parts.flatMap((part) => (part.kind === 'tool-result' ? part.callId : [])),
-    ),
-  );
-  const called = new Set<string>(continued ? answered : []);
-  return request.messages.flatMap((message) => {
-    if (message.role === 'system') return message.parts.length > 0 ? [instruction(message.parts)] : [];
-    if (message.role === 'user') return encodeUserTurn(message, called, drop);
-    return encodeAssistantTurn(message, called, answered, drop);
-  });
-}
-
-/** Results come before whatever else the user says, because they belong to the calls just made. */
-function encodeUserTurn(message: Message, called: ReadonlySet<string>, drop: Drop): readonly Json[] {
-  const results = lastOfEach(message.parts.filter((part) => part.kind === 'tool-result'));
-  const known = results.filter((result) => called.has(result.callId));
-  const orphans = results.filter((result) => !called.has(result.callId));
-  const others = message.parts.filter((part) => part.kind !== 'tool-result');
-  const said = [
-    ...orphans.flatMap((result) => orphan(result, drop)),
-    ...others.flatMap((part) => inputContent(part, drop)),
-  ];
-  const spoken = { type: 'message', role: 'user', content: said, ...readObject(message.extra?.[id]) };
-  return [...known.map((result) => resultItem(result, drop)), ...(said.length > 0 ? [spoken] : [])];
-}
-
-const lastOfEach = (results: readonly ToolResultPart[]) => [
-  ...new Map(results.map((result) => [result.callId, result])).values(),
-];
-
-const orphan = (result: ToolResultPart, drop: Drop): readonly Json[] => [
-  { type: 'input_text', text: `[Result of the tool call ${result.callId}]` },
-  ...result.parts.flatMap((part) => inputContent(part, drop)),
-];
-
-function resultItem(result: ToolResultPart, drop: Drop): Json {
-  const type = result.custom ? 'custom_tool_call_output' : 'function_call_output';
-  const content = result.parts.flatMap((part) => inputContent(part, drop));
-  const plain = content.every((part) => part.type === 'input_text');
-  const text = content.map((part) => readString(part.text) ?? '').join('\n');
-  const failed = result.failed ? `Error: ${text}` : text;
-  return { type, call_id: result.callId, output: plain ? failed : content, ...ownExtra(result) };
-}
-
-function encodeAssistantTurn(
-  message: Message,
-  called: Set<string>,
-  answered: ReadonlySet<string>,
-  drop: Drop,
-): readonly Json[] {
-  const items: Json[] = [];
-  let content: Json[] = [];
-  const flush = () => {
-    if (content.length > 0)
-      items.push({ type: 'message', role: 'assistant', content, ...readObject(message.extra?.[id]) });
-    content = [];
-  };
-  for (const part of message.parts) {
-    const spoken = assistantContent(part);
-    if (spoken) content.push(spoken);
-    else {
-      flush();
-      items.push(...assistantItems(part, called, answered, drop));
-    }
-  }
-  flush();
-  return items;
-}
-
-function assistantContent(part: Part): Json | undefined {
-  if (part.kind === 'text') return part.text === '' ? undefined : outputText(part.text, part.citations);
-  return part.kind === 'refusal' ? { type: 'refusal', refusal: part.text } : undefined;
-}
-
-function assistantItems(
-  part: Part,
-  called: Set<string>,
-  answered: ReadonlySet<string>,
-  drop: Drop,
-): readonly Json[] {
-  const own = ownForeign(part);
-  if (own) return [own];
-  if (part.kind === 'text') return [];
-  if (part.kind === 'reasoning') return reasoningHistory(part, drop);
-  if (part.kind === 'tool-call') {
-    called.add(part.callId);
-    const { id: itemId, ...rest } = ownExtra(part);
-    const call = {
-      ...omit(
-        callItem(part, readString(itemId) ?? freshId.call(part.custom ?? false)),
-        new Set(itemId ? [] : ['id']),
-      ),
-      ...rest,
-    };
-    if (answered.has(part.callId)) return [call];
-    const type = part.custom ? 'custom_tool_call_output' : 'function_call_output';
-    return [call, { type, call_id: part.callId, output: 'No result was given.' }];
-  }
-  drop(`${part.kind} in the history`);
-  return [];
-}
-
-/** Only what OpenAI encrypted itself can go back; a thought of another vendor is left out whole. */
-function reasoningHistory(part: Extract<Part, { kind: 'reasoning' }>, drop: Drop): readonly Json[] {
-  if (part.seal?.issuer !== issuer) {
-    drop('reasoning of another provider in the history');
-    return [];
-  }
-  const summary = part.text === '' ? [] : [{ type: 'summary_text', text: part.text }];
-  return [
-    { type: 'reasoning', summary, encrypted_content: encodeSeal(part.seal, issuer), ...ownExtra(part) },
-  ];
-}
-
-function encodeReasoning(reasoning: ChatRequest['reasoning']): Json | undefined {
-  if (!reasoning) return undefined;
-  const { effort, budget, summary } = reasoning;
-  const level =
-    effort === 'auto' ? undefined : (effort ?? (budget === undefined ? undefined : effortWord(budget)));
-  const wire = compact({ effort: level, summary: summary === 'none' ? undefined : summary });
-  return Object.keys(wire).length > 0 ? wire : undefined;
-}
-
-/** Responses knows no word for the model's own choice, so it is left unsaid. */
-function effortWord(budget: number): string | undefined {
-  const effort = effortOf(budget);
-  return effort === 'auto' ? undefined : effort;
-}

@@ -1,20 +1,37 @@
-import { GatewayError } from '../../core/error.ts';
-import type { ChatEvent, Finish, Head, Usage } from '../../core/event.ts';
-import { compact, type Json } from '../../core/json.ts';
+import type { GatewayError } from '../../core/error.ts';
+import type { ChatEvent, Finish, Head } from '../../core/event.ts';
+import { type Json, readString } from '../../core/json.ts';
 import type { Machine } from '../../core/machine.ts';
-import type { Citation, Part, Seal } from '../../core/request.ts';
+import type { Citation, HostedCallPart, HostedResultPart, Part, Seal } from '../../core/request.ts';
 import type { Frame } from '../../wire/sse.ts';
 import type { Echo } from '../protocol.ts';
-import { callItem, encodeAnnotation, freshId, outputText, reasoningItem, wholeItem } from './encode-item.ts';
-import { failureCode } from './errors.ts';
+import { encodeAnnotations, outputText, refusalPart } from './encode-content.ts';
+import { callItem, freshId, imageItem, reasoningItem, searchItem } from './encode-item.ts';
+import { cut, failureCode } from './errors.ts';
 import { type Outcome, responseObject, statusOf } from './response.ts';
+import { ownForeign } from './wire.ts';
+
+/** Events as Responses stream events: each frame's event name is the type in its data. */
+export function encodeStream(echo: Echo): Machine<ChatEvent, Frame> {
+  const events = encodeEvents(echo);
+  return {
+    *push(event) {
+      for (const said of events.push(event)) yield frameOf(said);
+    },
+    *end() {
+      for (const said of events.end()) yield frameOf(said);
+    },
+  };
+}
+
+const frameOf = (event: Json): Frame => ({ event: String(event.type), data: JSON.stringify(event) });
 
 /** The block that is being said. */
 interface Open {
   readonly head: Head;
   readonly itemId: string;
   text: string;
-  logprobs: Json[];
+  readonly logprobs: Json[];
 }
 
 /** The message item that is open: text blocks that follow each other are its content parts. */
@@ -24,203 +41,241 @@ interface OpenMessage {
 }
 
 /**
- * Events to Responses stream events. Item ids stay the same from the first event of an item to the finished response,
- * output indexes rise by one, and so do sequence numbers.
+ * The events before they become frames; a whole reply is put together from the same ones (see `reply.ts`). Item ids stay
+ * the same from the first event of an item to the finished response, output indexes rise by one, and so do sequence
+ * numbers.
  */
-export function encodeStream(echo: Echo): Machine<ChatEvent, Frame> {
+export function encodeEvents(echo: Echo): Machine<ChatEvent, Json> {
   const output: Json[] = [];
   let responseId = '';
   let sequence = 0;
   let open: Open | undefined;
   let message: OpenMessage | undefined;
+  /** A search that waits for its result, with which it makes one item. */
+  let search: { readonly call: HostedCallPart; readonly itemId: string } | undefined;
   let refused = false;
   let over = false;
 
-  const frame = (type: string, fields: Json): Frame => ({
-    event: type,
-    data: JSON.stringify({ type, sequence_number: sequence++, ...fields }),
-  });
+  const say = (type: string, fields: Json): Json => ({ type, sequence_number: sequence++, ...fields });
   const whole = (outcome: Outcome) => responseObject(responseId, output, outcome, echo);
   /** Where the item that is open will stand. */
-  const place = () => output.length;
+  const at = (itemId: string) => ({ item_id: itemId, output_index: output.length });
 
-  function* start(id: string): Iterable<Frame> {
+  function* start(id: string): Iterable<Json> {
     responseId = id.startsWith('resp_') ? id : `resp_${id || echo.id}`;
     const response = whole({ status: 'in_progress' });
-    yield frame('response.created', { response });
-    yield frame('response.in_progress', { response });
+    yield say('response.created', { response });
+    yield say('response.in_progress', { response });
   }
 
-  function* onBlockStart(head: Head): Iterable<Frame> {
-    if (head.kind === 'text' || head.kind === 'refusal') return yield* openContent(head);
-    yield* closeMessage();
-    const itemId = head.kind === 'reasoning' ? freshId.reasoning() : freshId.call(head.custom ?? false);
-    open = { head, itemId, text: '', logprobs: [] };
-    const item =
-      head.kind === 'reasoning'
-        ? { id: itemId, type: 'reasoning', summary: [] }
-        : callItem({ ...head, args: '' }, itemId, 'in_progress');
-    yield frame('response.output_item.added', { output_index: place(), item });
-    if (head.kind === 'reasoning')
-      yield frame('response.reasoning_summary_part.added', {
-        ...summaryAt(itemId),
-        part: { type: 'summary_text', text: '' },
-      });
+  function* addItem(item: Json): Iterable<Json> {
+    yield say('response.output_item.added', { output_index: output.length, item });
   }
 
-  const summaryAt = (itemId: string) => ({ item_id: itemId, output_index: place(), summary_index: 0 });
-  const contentAt = ({ itemId, content }: OpenMessage) => ({
-    item_id: itemId,
-    output_index: place(),
-    content_index: content.length,
-  });
-
-  function* openContent(head: Head): Iterable<Frame> {
-    if (!message) {
-      message = { itemId: freshId.message(), content: [] };
-      const item = {
-        id: message.itemId,
-        type: 'message',
-        status: 'in_progress',
-        role: 'assistant',
-        content: [],
-      };
-      yield frame('response.output_item.added', { output_index: place(), item });
-    }
-    open = { head, itemId: message.itemId, text: '', logprobs: [] };
-    const part = head.kind === 'text' ? outputText('') : { type: 'refusal', refusal: '' };
-    yield frame('response.content_part.added', { ...contentAt(message), part });
-  }
-
-  function* onDelta(text: string, logprobs: readonly Json[] = []): Iterable<Frame> {
-    if (!open) return;
-    const { head, itemId } = open;
-    open.text += text;
-    open.logprobs.push(...logprobs);
-    if (head.kind === 'text' && message)
-      return yield frame('response.output_text.delta', { ...contentAt(message), delta: text, logprobs });
-    if (head.kind === 'refusal' && message)
-      return yield frame('response.refusal.delta', { ...contentAt(message), delta: text });
-    if (head.kind === 'reasoning')
-      return yield frame('response.reasoning_summary_text.delta', { ...summaryAt(itemId), delta: text });
-    const type =
-      head.kind === 'tool-call' && head.custom ? 'custom_tool_call_input' : 'function_call_arguments';
-    yield frame(`response.${type}.delta`, { item_id: itemId, output_index: place(), delta: text });
-  }
-
-  function* onBlockEnd(seal: Seal | undefined, citations: readonly Citation[] = []): Iterable<Frame> {
-    if (!open) return;
-    const { head, itemId, text } = open;
-    if (head.kind === 'text' || head.kind === 'refusal') yield* closeContent(open, citations);
-    if (head.kind === 'reasoning') {
-      const part = { type: 'summary_text', text };
-      yield frame('response.reasoning_summary_text.done', { ...summaryAt(itemId), text });
-      yield frame('response.reasoning_summary_part.done', { ...summaryAt(itemId), part });
-      yield* finishItem(
-        reasoningItem(
-          compact({ kind: 'reasoning' as const, text, seal }) as Extract<Part, { kind: 'reasoning' }>,
-          itemId,
-        ),
-      );
-    }
-    if (head.kind === 'tool-call') {
-      if (seal) echo.drop('the seal of a tool call');
-      const [type, field] = head.custom
-        ? ['custom_tool_call_input', 'input']
-        : ['function_call_arguments', 'arguments'];
-      const named = head.custom ? {} : { name: head.name };
-      yield frame(`response.${type}.done`, {
-        item_id: itemId,
-        output_index: place(),
-        ...named,
-        [field as string]: text,
-      });
-      yield* finishItem(callItem({ ...head, args: text }, itemId, 'completed'));
-    }
-    open = undefined;
-  }
-
-  function* closeContent({ head, text, logprobs }: Open, citations: readonly Citation[]): Iterable<Frame> {
-    if (!message) return;
-    const at = contentAt(message);
-    for (const [index, citation] of citations.entries())
-      yield frame('response.output_text.annotation.added', {
-        ...at,
-        annotation_index: index,
-        annotation: encodeAnnotation(citation),
-      });
-    if (head.kind === 'refusal') refused = true;
-    const done = head.kind === 'refusal' ? { refusal: text } : { text, logprobs };
-    yield frame(head.kind === 'refusal' ? 'response.refusal.done' : 'response.output_text.done', {
-      ...at,
-      ...done,
-    });
-    const part =
-      head.kind === 'refusal' ? { type: 'refusal', refusal: text } : outputText(text, citations, logprobs);
-    yield frame('response.content_part.done', { ...at, part });
-    message.content.push(part);
-  }
-
-  function* closeMessage(): Iterable<Frame> {
-    if (!message) return;
-    const { itemId, content } = message;
-    message = undefined;
-    yield* finishItem({ id: itemId, type: 'message', status: 'completed', role: 'assistant', content });
-  }
-
-  function* finishItem(item: Json): Iterable<Frame> {
-    yield frame('response.output_item.done', { output_index: place(), item });
+  function* finishItem(item: Json): Iterable<Json> {
+    yield say('response.output_item.done', { output_index: output.length, item });
     output.push(item);
   }
 
-  function* onPart(part: Part): Iterable<Frame> {
-    yield* closeMessage();
-    const item = wholeItem(part, echo.drop);
-    if (!item) return;
-    yield frame('response.output_item.added', {
-      output_index: place(),
-      item: { ...item, status: 'in_progress' },
-    });
+  // --------------------------------------------------------------------------------------------------- blocks
+
+  function* onBlockStart(head: Head): Iterable<Json> {
+    yield* closeSearch();
+    if (head.kind === 'text' || head.kind === 'refusal') return yield* openContent(head);
+    yield* closeMessage('completed');
+    const itemId = head.kind === 'reasoning' ? freshId.reasoning() : freshId.call(head.custom);
+    open = { head, itemId, text: '', logprobs: [] };
+    if (head.kind === 'reasoning') yield* addItem({ id: itemId, type: 'reasoning', summary: [] });
+    else yield* addItem(callItem({ ...head, args: '' }, { id: itemId, status: 'in_progress' }));
+  }
+
+  function* openContent(head: Head): Iterable<Json> {
+    if (!message) {
+      message = { itemId: freshId.message(), content: [] };
+      yield* addItem(messageItem(message, 'in_progress'));
+    }
+    open = { head, itemId: message.itemId, text: '', logprobs: [] };
+    const part = head.kind === 'text' ? outputText('') : refusalPart('');
+    yield say('response.content_part.added', { ...contentAt(message), part });
+  }
+
+  const contentAt = ({ itemId, content }: OpenMessage) => ({ ...at(itemId), content_index: content.length });
+
+  function* onDelta(text: string, logprobs: readonly Json[] = []): Iterable<Json> {
+    if (!open || (text === '' && logprobs.length === 0)) return;
+    const { head, itemId } = open;
+    const first = open.text === '';
+    open.text += text;
+    open.logprobs.push(...logprobs);
+    if (head.kind === 'tool-call')
+      return yield say(`response.${argsEvent(head)}.delta`, { ...at(itemId), delta: text });
+    if (head.kind === 'reasoning') {
+      if (first)
+        yield say('response.reasoning_summary_part.added', { ...summaryAt(itemId), part: summary('') });
+      return yield say('response.reasoning_summary_text.delta', { ...summaryAt(itemId), delta: text });
+    }
+    if (!message) return;
+    const place = contentAt(message);
+    if (head.kind === 'refusal') yield say('response.refusal.delta', { ...place, delta: text });
+    else yield say('response.output_text.delta', { ...place, delta: text, logprobs });
+  }
+
+  const summaryAt = (itemId: string) => ({ ...at(itemId), summary_index: 0 });
+  const summary = (text: string): Json => ({ type: 'summary_text', text });
+
+  function* onBlockEnd(seal: Seal | undefined, citations: readonly Citation[]): Iterable<Json> {
+    if (!open) return;
+    const closing = open;
+    open = undefined;
+    if (closing.head.kind === 'reasoning') return yield* closeThought(closing, seal);
+    if (seal) echo.drop(`${closing.head.kind}: signature of ${seal.issuer}`);
+    if (closing.head.kind === 'tool-call') return yield* closeCall(closing, closing.head);
+    yield* closeContent(closing, citations);
+  }
+
+  function* closeThought({ itemId, text }: Open, seal: Seal | undefined): Iterable<Json> {
+    if (text !== '') {
+      yield say('response.reasoning_summary_text.done', { ...summaryAt(itemId), text });
+      yield say('response.reasoning_summary_part.done', { ...summaryAt(itemId), part: summary(text) });
+    }
+    yield* finishItem(reasoningItem({ text, ...(seal ? { seal } : {}) }, itemId));
+  }
+
+  function* closeCall({ itemId, text }: Open, head: Extract<Head, { kind: 'tool-call' }>): Iterable<Json> {
+    const told = head.custom ? { input: text } : { name: head.name, arguments: text };
+    yield say(`response.${argsEvent(head)}.done`, { ...at(itemId), ...told });
+    yield* finishItem(callItem({ ...head, args: text }, { id: itemId, status: 'completed' }));
+  }
+
+  function* closeContent({ head, text, logprobs }: Open, citations: readonly Citation[]): Iterable<Json> {
+    if (!message) return;
+    const place = contentAt(message);
+    const annotations = encodeAnnotations(citations, text, echo.drop);
+    for (const [index, annotation] of annotations.entries())
+      yield say('response.output_text.annotation.added', { ...place, annotation_index: index, annotation });
+    const refusal = head.kind === 'refusal';
+    if (refusal) refused = true;
+    yield refusal
+      ? say('response.refusal.done', { ...place, refusal: text })
+      : say('response.output_text.done', { ...place, text, logprobs });
+    const part = refusal ? refusalPart(text) : outputText(text, annotations, logprobs);
+    yield say('response.content_part.done', { ...place, part });
+    message.content.push(part);
+  }
+
+  function* closeMessage(status: 'completed' | 'incomplete'): Iterable<Json> {
+    if (!message) return;
+    const item = messageItem(message, status);
+    message = undefined;
     yield* finishItem(item);
   }
 
-  function* onFinish({ reason, usage }: Finish): Iterable<Frame> {
-    yield* closeMessage();
-    over = true;
+  // ------------------------------------------------------------------------------------------------ whole things
+
+  function* onPart(part: Part): Iterable<Json> {
+    if (part.kind === 'hosted-result' && !ownForeign(part)) return yield* onHostedResult(part);
+    yield* closeSearch();
+    yield* closeMessage('completed');
+    const own = ownForeign(part);
+    if (own) return yield* wholeItem({ ...own, id: readString(own.id) ?? freshId.other() });
+    if (part.kind === 'hosted-call' && part.tool === 'web-search') return yield* openSearch(part);
+    if (part.kind === 'media' && part.media === 'image' && part.source.kind === 'data')
+      return yield* wholeItem(imageItem(part, freshId.image()));
+    echo.drop('tool' in part ? `${part.kind} ${part.tool}` : part.kind);
+  }
+
+  /** An item that comes whole, with the events that lead up to it on its own vendor's wire. */
+  function* wholeItem(item: Json): Iterable<Json> {
+    const type = String(item.type);
+    const { result: _, ...begun } = item;
+    const place = at(String(item.id));
+    const stages = wholeStages[type] ?? [];
+    yield* addItem({ ...begun, ...(stages.length > 0 ? { status: 'in_progress' } : {}) });
+    for (const stage of stages) yield say(`response.${type}.${stage}`, place);
+    yield* finishItem(item);
+  }
+
+  function* openSearch(call: HostedCallPart): Iterable<Json> {
+    const itemId = freshId.search();
+    search = { call, itemId };
+    yield* addItem({ ...searchItem(call, undefined, itemId), status: 'in_progress' });
+    yield say('response.web_search_call.in_progress', at(itemId));
+    yield say('response.web_search_call.searching', at(itemId));
+  }
+
+  function* closeSearch(result?: HostedResultPart): Iterable<Json> {
+    if (!search) return;
+    const { call, itemId } = search;
+    search = undefined;
+    yield say('response.web_search_call.completed', at(itemId));
+    yield* finishItem(searchItem(call, result, itemId));
+  }
+
+  /** What a search found stands in the item of the search; where that is told already, in the citations of the text. */
+  function* onHostedResult(result: HostedResultPart): Iterable<Json> {
+    if (search?.call.callId === result.callId) return yield* closeSearch(result);
+    if (result.tool !== 'web-search') echo.drop(`${result.kind} ${result.tool}`);
+  }
+
+  // ------------------------------------------------------------------------------------------------------- ends
+
+  function* onFinish({ reason, usage, others }: Finish): Iterable<Json> {
+    for (const index of (others ?? []).keys()) echo.drop(`choices[${index + 1}]`);
     const status = statusOf(reason, refused);
-    yield frame(`response.${status}`, { response: whole({ status, reason, usage }) });
+    yield* closeSearch();
+    yield* closeMessage(status === 'incomplete' ? status : 'completed');
+    over = true;
+    const error = status === 'failed' ? malformed : undefined;
+    yield say(`response.${status}`, {
+      response: whole({ status, reason, usage, ...(error ? { error } : {}) }),
+    });
   }
 
   /** Once the response exists it fails; before that there is nothing to fail, only an error. */
-  function* onError(error: GatewayError, usage?: Usage): Iterable<Frame> {
+  function* onError(error: GatewayError): Iterable<Json> {
     over = true;
     const failure = { code: failureCode(error), message: error.advice };
-    if (responseId === '') return yield frame('error', { ...failure, param: null });
-    yield frame('response.failed', {
-      response: whole({ status: 'failed', error: failure, ...(usage ? { usage } : {}) }),
-    });
+    if (responseId === '') yield say('error', { ...failure, param: null });
+    else yield say('response.failed', { response: whole({ status: 'failed', error: failure }) });
   }
 
   return {
     *push(event) {
-      if (over) return;
-      if ('choice' in event && event.choice) {
-        echo.drop('n: choices after the first');
-        return;
-      }
+      if (over || ('choice' in event && event.choice)) return;
       if (event.type === 'start') yield* start(event.id);
       if (event.type === 'block-start') yield* onBlockStart(event.head);
       if (event.type === 'block-delta') yield* onDelta(event.text, event.logprobs);
-      if (event.type === 'block-end') yield* onBlockEnd(event.seal, event.citations);
+      if (event.type === 'block-end') yield* onBlockEnd(event.seal, event.citations ?? []);
       if (event.type === 'block') yield* onPart(event.part);
       if (event.type === 'finish') yield* onFinish(event);
       if (event.type === 'error') yield* onError(event.error);
     },
     *end() {
-      if (over) return;
-      yield* onError(
-        new GatewayError({ kind: 'transport', phase: 'cut' }, 'The answer ended before it was complete.'),
-      );
+      if (!over) yield* onError(cut());
     },
   };
 }
+
+const argsEvent = ({ custom }: Extract<Head, { kind: 'tool-call' }>) =>
+  custom ? 'custom_tool_call_input' : 'function_call_arguments';
+
+const messageItem = ({ itemId, content }: OpenMessage, status: string): Json => ({
+  id: itemId,
+  type: 'message',
+  status,
+  role: 'assistant',
+  content: [...content],
+});
+
+/** The events between the first and the last of an item, where its type has any. */
+const wholeStages: Readonly<Record<string, readonly string[]>> = {
+  web_search_call: ['in_progress', 'searching', 'completed'],
+  file_search_call: ['in_progress', 'searching', 'completed'],
+  code_interpreter_call: ['in_progress', 'interpreting', 'completed'],
+  image_generation_call: ['in_progress', 'generating', 'completed'],
+};
+
+const malformed: Json = {
+  code: 'server_error',
+  message: 'The model formed a tool call that cannot be read. Send the request again.',
+};

@@ -47,11 +47,15 @@ export function failureCode(error: GatewayError): string {
 
 /** What a client is told when the upstream stops without a word. */
 export const cut = (): GatewayError =>
-  new GatewayError(
-    { kind: 'transport', phase: 'cut' },
-    'The upstream stopped in the middle of its answer.',
-    { remedy: 'Send the request again.' },
-  );
+  new GatewayError({ kind: 'transport', phase: 'cut' }, 'The upstream stopped in the middle of its answer.', {
+    remedy: 'Send the request again.',
+  });
+
+/** What an answer is that is no response and no error either. */
+export const badData = (): GatewayError =>
+  new GatewayError({ kind: 'bad-upstream-data' }, 'The upstream answered something that is not a response.', {
+    remedy: 'Check the base-url of this provider in config.yaml.',
+  });
 
 // ------------------------------------------------------------------------------------------------ from an upstream
 
@@ -65,9 +69,13 @@ export function decodeError(status: number, headers: Headers, text: string): Gat
 export function decodeFailure(event: Json): GatewayError {
   const response = readObject(event.response);
   if (response?.status === 'cancelled' && !response.error)
-    return new GatewayError({ kind: 'upstream-failed', status: 500 }, 'The upstream cancelled the response.', {
-      remedy: 'Send the request again.',
-    });
+    return new GatewayError(
+      { kind: 'upstream-failed', status: 500 },
+      'The upstream cancelled the response.',
+      {
+        remedy: 'Send the request again.',
+      },
+    );
   const words = readErrorWords(response ? { error: response.error } : event);
   const status = readNumber(event.status) ?? readNumber(event.status_code) ?? failureStatus(words);
   return timed(upstreamError(status, new Headers(), words), readObject(response?.error ?? event.error));

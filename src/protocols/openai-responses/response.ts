@@ -3,9 +3,9 @@ import { compact, type Json, readObject } from '../../core/json.ts';
 import type { Echo } from '../protocol.ts';
 import { encodeText, encodeToolChoice, encodeTools } from './encode-tools.ts';
 import { writeUsage } from './usage.ts';
-import { id } from './wire.ts';
+import { nativeFields, writtenItem } from './wire.ts';
 
-/** The response object around the output: what was asked, repeated, and how it ended. */
+/** How a response stands, or how it ended. */
 export interface Outcome {
   readonly status: 'in_progress' | 'completed' | 'incomplete' | 'failed';
   readonly reason?: FinishReason;
@@ -13,61 +13,68 @@ export interface Outcome {
   readonly error?: Json;
 }
 
+/** The response object around the output: what was asked, repeated, and how it ended. */
 export function responseObject(
   responseId: string,
   output: readonly Json[],
-  outcome: Outcome,
+  { status, reason, usage, error }: Outcome,
   echo: Echo,
 ): Json {
   const { request } = echo;
   const { sampling, reasoning } = request;
-  const own = readObject(request.extra[id]) ?? {};
-  const nothing = () => {};
+  const own = nativeFields(request) ?? {};
+  const nobody = () => {};
   return {
     id: responseId,
     object: 'response',
     created_at: echo.createdAt,
-    status: outcome.status,
+    status,
     background: false,
-    error: outcome.error ?? null,
-    incomplete_details: incompleteDetails(outcome),
+    error: error ?? null,
+    incomplete_details: status === 'incomplete' ? whyIncomplete(reason) : null,
     instructions: instructionsOf(echo),
     max_output_tokens: sampling.maxTokens ?? null,
+    max_tool_calls: own.max_tool_calls ?? null,
     model: echo.model,
-    output,
+    output: [...output],
     parallel_tool_calls: request.parallelTools ?? true,
     previous_response_id: own.previous_response_id ?? null,
     reasoning: { effort: reasoning?.effort ?? null, summary: reasoning?.summary ?? null },
     service_tier: request.serviceTier ?? 'default',
     store: own.store ?? false,
     temperature: sampling.temperature ?? 1,
-    text: encodeText(request.output, readObject(own.text)) ?? { format: { type: 'text' } },
+    text: { format: { type: 'text' }, ...encodeText(request.output, readObject(own.text)) },
     tool_choice: encodeToolChoice(request) ?? 'auto',
-    tools: encodeTools(request.tools, nothing) ?? [],
+    tools: encodeTools(request.tools, nobody) ?? [],
     top_logprobs: sampling.logprobs?.top ?? 0,
     top_p: sampling.topP ?? 1,
     truncation: own.truncation ?? 'disabled',
-    usage: outcome.usage ? writeUsage(outcome.usage) : null,
+    usage: usage ? writeUsage(usage) : null,
     metadata: own.metadata ?? {},
-    ...compact({ user: request.user, prompt_cache_key: request.cacheKey }),
+    ...compact({
+      [own.safety_identifier === undefined ? 'user' : 'safety_identifier']: request.user,
+      prompt_cache_key: request.cacheKey,
+    }),
   };
 }
 
 /** The first instructions are the client's `instructions`; the others came as items and are not repeated. */
 function instructionsOf({ request }: Echo): string | null {
-  const texts = request.system.flatMap((part) =>
-    part.kind === 'text' && !part.extra?.[id]?.role ? [part.text] : [],
-  );
+  const itemised = request.system.findIndex((part) => writtenItem(part) !== undefined);
+  const own = itemised < 0 ? request.system : request.system.slice(0, itemised);
+  const texts = own.flatMap((part) => (part.kind === 'text' ? [part.text] : []));
   return texts.length > 0 ? texts.join('\n\n') : null;
 }
 
-function incompleteDetails({ status, reason }: Outcome): Json | null {
-  if (status !== 'incomplete') return null;
-  return { reason: reason === 'filter' ? 'content_filter' : 'max_output_tokens' };
+/** OpenAI knows two reasons; a pause, after which the client goes on, has none. */
+function whyIncomplete(reason: FinishReason | undefined): Json | null {
+  if (reason === 'filter') return { reason: 'content_filter' };
+  return reason === 'length' ? { reason: 'max_output_tokens' } : null;
 }
 
-/** How a finish is told: only a limit, a filter without words of refusal, or a pause leaves an answer incomplete. */
-export function statusOf(reason: FinishReason, refused: boolean): 'completed' | 'incomplete' {
+/** How a finish is told: a limit, a pause, or a filter without words of refusal leave an answer incomplete. */
+export function statusOf(reason: FinishReason, refused: boolean): 'completed' | 'incomplete' | 'failed' {
+  if (reason === 'malformed') return 'failed';
   if (reason === 'length' || reason === 'pause') return 'incomplete';
   return reason === 'filter' && !refused ? 'incomplete' : 'completed';
 }

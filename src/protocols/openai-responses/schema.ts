@@ -35,3 +35,14 @@ export const responseSchema = Type.Object(
 );
 
 export const countSchema = Type.Object({ object: Type.String(), input_tokens: Type.Integer() });
+
+export const compactionSchema = Type.Object(
+  {
+    id: Type.String(),
+    object: Type.String({ description: '`response.compaction`.' }),
+    output: Type.Array(Type.Object({ type: Type.String() }, open), {
+      description: 'The items to go on with, one of them the encrypted compaction.',
+    }),
+  },
+  open,
+);

@@ -32,7 +32,8 @@ export function asWritten<P extends Part>(part: P, item: Json): P {
 }
 
 /** The fields of the item that a part begins; undefined for a part of another wire, and for one that goes on. */
-export const writtenItem = (part: Part): Json | undefined => (part.extra?.[id] as Written | undefined)?.[written];
+export const writtenItem = (part: Part): Json | undefined =>
+  (part.extra?.[id] as Written | undefined)?.[written];
 
 /** Under this key, the fields of a request that ask for nothing which another wire would fail to do. */
 export const honoured = Symbol('what is done without being said');

@@ -11,8 +11,10 @@ import { anySchema } from '../../support/schemas-random.ts';
 import { geminiSchemaFault } from '../../support/gemini-schema.ts';
 
 /** The property `p` of an object, in Gemini's words. */
-const property = (schema: unknown, more: Json = {}): unknown =>
-  (parametersSchema({ type: 'object', properties: { p: schema }, ...more })?.properties as Json).p;
+function property(schema: unknown, more: Json = {}): unknown {
+  const compiled = parametersSchema({ type: 'object', properties: { p: schema }, ...more });
+  return (compiled?.properties as Json | undefined)?.p;
+}
 
 describe('types', () => {
   test.each([

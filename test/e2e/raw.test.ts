@@ -1,0 +1,254 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { Value } from '@sinclair/typebox/value';
+import OpenAI, { toFile } from 'openai';
+import { protocols } from '../../src/protocols/index.ts';
+import { clientKey, type Program, shell, start, temporaryHome } from '../support/binary.ts';
+
+/** The endpoints that are no chat, on the binary, with OpenAI's own SDK in front of it. */
+
+const mebibyte = 1024 * 1024;
+const upstreamKey = 'sk-upstream-0123456789abcdef';
+const rows = protocols.flatMap(({ client }) => client?.routes ?? []).filter(({ kind }) => kind === 'raw');
+const documented = rows.filter(({ docs }) => docs.example['model'] === 'demo');
+
+let program: Program;
+let provider: Bun.Server<undefined>;
+let gpt: OpenAI;
+const heard: { path: string; headers: Headers; bytes: number; text: string }[] = [];
+
+beforeAll(async () => {
+  provider = Bun.serve({
+    hostname: '127.0.0.1',
+    port: 0,
+    idleTimeout: 0,
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+    fetch: answer,
+  });
+  program = await start({
+    config: [
+      'demo: {enabled: true, delay-ms: 0}',
+      'limits: {body-mb: 1024}',
+      'openai-compatibility:',
+      '  - name: sim',
+      `    base-url: http://127.0.0.1:${provider.port}/v1`,
+      `    api-key-entries: [{api-key: ${upstreamKey}}]`,
+      '    models: [{name: vendor-model, alias: sim}]',
+      '',
+    ].join('\n'),
+  });
+  gpt = new OpenAI({ apiKey: clientKey, baseURL: `${program.url}/v1`, maxRetries: 0 });
+});
+afterAll(() => provider.stop(true));
+
+/** A provider that says what it heard, and holds nothing of it but the first KiB. */
+async function answer(request: Request): Promise<Response> {
+  const { pathname: path } = new URL(request.url);
+  const headers = new Headers(request.headers);
+  if (headers.get('authorization') !== `Bearer ${upstreamKey}`)
+    return Response.json({ error: { message: 'Bad key', code: 'invalid_api_key' } }, { status: 401 });
+  const call = { path, headers, bytes: 0, text: '' };
+  heard.push(call);
+  for await (const chunk of request.body ?? []) {
+    if (call.text.length < 1024) call.text += Buffer.from(chunk).toString('latin1').slice(0, 1024);
+    call.bytes += chunk.length;
+  }
+  if (path === '/v1/audio/speech') return new Response(tone(), { headers: { 'content-type': 'audio/mpeg' } });
+  if (path === '/v1/moderations')
+    return Response.json({ error: { message: 'Too long', param: 'input' } }, { status: 400 });
+  if (call.text.includes('"stream":true'))
+    return new Response('data: {"type":"image_generation.partial_image","b64_json":"QQ=="}\n\n', {
+      headers: { 'content-type': 'text/event-stream' },
+    });
+  return Response.json({ text: `${call.bytes} bytes`, data: [], usage: { prompt_tokens: 3 } });
+}
+
+async function* tone(): AsyncIterable<Uint8Array> {
+  for (let count = 0; count < 50; count++) yield new Uint8Array(10_000).fill(count);
+}
+
+describe('the documented examples, against demo', () => {
+  test('there is one for each of the endpoints', () => {
+    expect(documented.map(({ path }) => path)).toEqual(
+      expect.arrayContaining([
+        '/v1/embeddings',
+        '/v1/images/generations',
+        '/v1/images/edits',
+        '/v1/audio/speech',
+        '/v1/audio/transcriptions',
+        '/v1/audio/translations',
+        '/v1/moderations',
+        '/v1/rerank',
+      ]),
+    );
+  });
+
+  test.each(documented.map((row) => [row.path, row] as const))(
+    '%s answers the curl line as its schema says',
+    async (path, { docs }) => {
+      const folder = temporaryHome();
+      mkdirSync(folder, { recursive: true });
+      for (const value of Object.values(docs.example))
+        if (String(value).startsWith('@')) writeFileSync(join(folder, String(value).slice(1)), 'RIFF....');
+      const document: any = await (await fetch(`${program.url}/openapi.json`)).json();
+      const operation = document.paths[path].post;
+      const line = operation['x-codeSamples'][0].source.replace('http://localhost:8317', program.url);
+      const said = await shell(`cd ${folder} && ${line} -sS --fail-with-body -o answer`, { KEY: clientKey });
+      expect(said).toMatchObject({ code: 0, stderr: '' });
+      const body = readFileSync(join(folder, 'answer'));
+      if (docs.answers !== undefined) return expect(body.subarray(0, 4).toString()).toBe('RIFF');
+      expect([...Value.Errors(docs.response, JSON.parse(body.toString()))]).toEqual([]);
+    },
+  );
+});
+
+describe("OpenAI's SDK", () => {
+  test('gets embeddings, as numbers and as the base64 it asks for by itself', async () => {
+    const input = ['a cat eats fish', 'cats eat fish', 'stocks fell'];
+    const { data, usage } = await gpt.embeddings.create({ model: 'demo', input, dimensions: 256 });
+    const [one, two, other] = data.map(({ embedding }) => embedding);
+    expect(one).toHaveLength(256);
+    const near = (a: readonly number[], b: readonly number[]) =>
+      a.reduce((sum, value, at) => sum + value * b[at]!, 0);
+    expect(near(one!, two!)).toBeGreaterThan(near(one!, other!));
+    expect(usage.prompt_tokens).toBeGreaterThan(0);
+    const plain = await gpt.embeddings.create({
+      model: 'demo',
+      input: input[0]!,
+      dimensions: 256,
+      encoding_format: 'float',
+    });
+    for (const [at, value] of plain.data[0]!.embedding.entries()) expect(value).toBeCloseTo(one![at]!, 6);
+  });
+
+  test('makes and changes images', async () => {
+    const made = await gpt.images.generate({ model: 'demo', prompt: 'a red square', n: 2 });
+    expect(made.data).toHaveLength(2);
+    const png = Buffer.from(made.data![0]!.b64_json!, 'base64');
+    expect(png.subarray(1, 4).toString()).toBe('PNG');
+    const image = await toFile(png, 'red.png', { type: 'image/png' });
+    const changed = await gpt.images.edit({ model: 'demo', image, prompt: 'make it blue' });
+    expect(changed.data![0]!.b64_json).not.toBe(made.data![0]!.b64_json);
+  });
+
+  test('hears a stream of images as the provider tells it', async () => {
+    const stream = await gpt.images.generate({ model: 'sim', prompt: 'x', stream: true });
+    const types: string[] = [];
+    for await (const event of stream) types.push(event.type);
+    expect(types).toEqual(['image_generation.partial_image']);
+  });
+
+  test('speaks, and writes down what is spoken, whatever comes first in the form', async () => {
+    const spoken = await gpt.audio.speech.create({
+      model: 'demo',
+      voice: 'alloy',
+      input: 'Hello there.',
+      response_format: 'wav',
+    });
+    const wav = Buffer.from(await spoken.arrayBuffer());
+    expect(wav.readUInt32LE(40)).toBe(wav.length - 44);
+    const file = () => toFile(wav, 'größe.wav', { type: 'audio/wav' });
+    const expected = `größe.wav, ${wav.length} bytes`;
+    const first = await gpt.audio.transcriptions.create({ model: 'demo', file: await file() });
+    const last = await gpt.audio.transcriptions.create({ file: await file(), model: 'demo' });
+    const text = await gpt.audio.transcriptions.create({
+      file: await file(),
+      model: 'demo',
+      response_format: 'text',
+    });
+    const english = await gpt.audio.translations.create({ file: await file(), model: 'demo' });
+    expect([first.text, last.text, text as unknown, english.text]).toEqual([
+      expected,
+      expected,
+      `${expected}\n`,
+      expected,
+    ]);
+  });
+
+  test('hears the sound of a provider as it comes', async () => {
+    const response = await gpt.audio.speech.create({ model: 'sim', voice: 'alloy', input: 'x' });
+    expect(response.headers.get('content-type')).toBe('audio/mpeg');
+    expect((await response.arrayBuffer()).byteLength).toBe(500_000);
+  });
+
+  test('judges', async () => {
+    const { results } = await gpt.moderations.create({ model: 'demo', input: ['I like you', 'I kill you'] });
+    expect(results.map(({ flagged }) => flagged)).toEqual([false, true]);
+    expect(results[1]!.categories.violence).toBe(true);
+  });
+
+  test('gets errors it knows', async () => {
+    const failed = async (promise: Promise<unknown>) => promise.then(Boolean, (error) => error);
+    const input = 'x';
+    const bad = await failed(gpt.moderations.create({ model: 'sim', input }));
+    expect(bad).toBeInstanceOf(OpenAI.BadRequestError);
+    expect([bad.param, bad.message]).toEqual(['input', expect.stringContaining('Too long')]);
+    const unknown = await failed(gpt.embeddings.create({ model: 'nobody', input }));
+    expect(unknown).toBeInstanceOf(OpenAI.NotFoundError);
+    const lacking = await failed(gpt.embeddings.create({ model: 'demo-claude', input }));
+    expect([lacking.status, lacking.code]).toEqual([400, 'unsupported_operation']);
+    expect(lacking.message).toContain('sim (sim)');
+    const limited = await failed(gpt.embeddings.create({ model: 'demo', input: 'fail with 429' }));
+    expect(limited).toBeInstanceOf(OpenAI.RateLimitError);
+  });
+});
+
+describe('a large form', () => {
+  test.skipIf(process.platform !== 'linux')(
+    'of 200 MiB passes through without being held (peak memory is read from /proc)',
+    async () => {
+      const boundary = 'large-0123';
+      const head = `--${boundary}\r\nContent-Disposition: form-data; name="model"\r\n\r\nsim\r\n--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n`;
+      const tail = `\r\n--${boundary}--\r\n`;
+      const size = 200 * mebibyte;
+      const peak = () =>
+        Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${program.pid}/status`, 'utf8'))![1]) * 1024;
+      heard.length = 0;
+      const before = peak();
+      const reply = await uploaded(
+        [
+          'POST /v1/audio/transcriptions HTTP/1.1',
+          `Host: 127.0.0.1:${program.port}`,
+          `Authorization: Bearer ${clientKey}`,
+          `Content-Type: multipart/form-data; boundary=${boundary}`,
+          `Content-Length: ${head.length + size + tail.length}`,
+          'Connection: close',
+          '',
+          head,
+        ].join('\r\n'),
+        size,
+        tail,
+      );
+      const renamed = 'vendor-model'.length - 'sim'.length;
+      const total = head.length + size + tail.length + renamed;
+      expect(reply).toContain(`"text":"${total} bytes"`);
+      expect(heard[0]!.text).toContain('name="model"\r\n\r\nvendor-model\r\n');
+      expect(heard[0]!.headers.get('content-length')).toBe(String(total));
+      expect(peak() - before).toBeLessThan(64 * mebibyte);
+    },
+  );
+});
+
+/** Sends a request with so many bytes in the middle, as fast as it is taken; gives the answer. */
+function uploaded(head: string, size: number, tail: string): Promise<string> {
+  const chunk = Buffer.alloc(mebibyte, 120);
+  return new Promise((resolve, reject) => {
+    const socket = connect(program.port, '127.0.0.1');
+    let left = size;
+    let reply = '';
+    const send = () => {
+      while (left > 0) {
+        const taken = socket.write(chunk.subarray(0, Math.min(left, chunk.length)));
+        left -= Math.min(left, chunk.length);
+        if (left === 0) return void socket.write(tail);
+        if (!taken) return void socket.once('drain', send);
+      }
+    };
+    socket.on('data', (bytes) => (reply += bytes.toString()));
+    socket.on('end', () => resolve(reply));
+    socket.on('error', reject);
+    socket.write(head, send);
+  });
+}

@@ -1,0 +1,128 @@
+import { Pool } from '../../src/accounts/pool.ts';
+import type { Channel } from '../../src/channels/channel.ts';
+import { channels as everyChannel } from '../../src/channels/index.ts';
+import { buildRuntime } from '../../src/config/build.ts';
+import type { Steward } from '../../src/config/runtime.ts';
+import { protocols } from '../../src/protocols/index.ts';
+import { createRelay } from '../../src/relay/handle.ts';
+import { createApp } from '../../src/server/app.ts';
+import { listen } from '../../src/server/listen.ts';
+import { createTelemetry } from '../../src/telemetry/create.ts';
+
+export const clientKey = 'sk-client-0123456789abcdef';
+
+/** The whole program in this process, but for its config file. */
+export interface Standing {
+  readonly url: string;
+  readonly port: number;
+  /** The request log so far, parsed. */
+  logged(): readonly Record<string, any>[];
+  /** Resolves with the log line of the request number `count` (from 1). */
+  line(count: number): Promise<Record<string, any>>;
+  /** A request with the client's key. */
+  post(path: string, body: Bun.BodyInit, init?: RequestInit): Promise<Response>;
+  stop(): Promise<unknown>;
+}
+
+/** Starts it with a config text; `more` are channels that only a test has. */
+export function standing(text: string, more: readonly Channel[] = []): Standing {
+  const { runtime } = buildRuntime(`api-keys:\n  - ${clientKey}\nproxy-url: direct\n${text}`, {
+    file: 'config.yaml',
+    environment: {},
+    channels: [...everyChannel, ...more],
+  });
+  const telemetry = createTelemetry({ write: () => undefined, isTerminal: false });
+  const waiting = new Set<() => void>();
+  const close = (record: Parameters<typeof telemetry.close>[0]) => {
+    telemetry.close(record);
+    for (const look of [...waiting]) look();
+  };
+  const fixed = () => Promise.resolve({ outcome: 'unchanged' as const, etag: '' });
+  const steward: Steward = {
+    current: runtime,
+    source: { path: undefined, why: 'a test' },
+    apply: fixed,
+    reload: fixed,
+  };
+  const app = createApp({
+    steward,
+    relay: createRelay({ pool: new Pool(), now: Date.now, log: telemetry.log, close }),
+    protocols,
+    telemetry: { ...telemetry, close },
+    readiness: () => ({ ready: true, reasons: [] }),
+    live: () => [],
+    version: '0',
+    startedAt: 0,
+  });
+  const server = listen(app, runtime.config, { host: '127.0.0.1', port: 0 });
+  const url = `http://127.0.0.1:${server.port}`;
+  const logged = () =>
+    telemetry
+      .lines({})
+      .lines.map((line) => JSON.parse(line))
+      .filter((line) => line.path !== undefined);
+  return {
+    url,
+    port: server.port!,
+    logged,
+    line: (count) =>
+      new Promise((resolve) => {
+        const look = () => {
+          const found = logged()[count - 1];
+          if (!found) return;
+          waiting.delete(look);
+          resolve(found);
+        };
+        waiting.add(look);
+        look();
+      }),
+    post: (path, body, init = {}) =>
+      fetch(url + path, {
+        method: 'POST',
+        body,
+        ...init,
+        headers: { authorization: `Bearer ${clientKey}`, ...init.headers },
+      }),
+    stop: () => server.stop(true),
+  };
+}
+
+/** An upstream on loopback, answering each request with what `answer` says. */
+export interface Upstream {
+  readonly url: string;
+  /** What came, without the bodies. */
+  readonly requests: readonly { readonly url: URL; readonly headers: Headers }[];
+  stop(): Promise<unknown>;
+}
+
+export function upstream(
+  answer: (request: Request, count: number) => Response | Promise<Response>,
+): Upstream {
+  const requests: { url: URL; headers: Headers }[] = [];
+  const server = Bun.serve({
+    hostname: '127.0.0.1',
+    port: 0,
+    idleTimeout: 0,
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+    fetch: (request) =>
+      answer(request, requests.push({ url: new URL(request.url), headers: new Headers(request.headers) })),
+  });
+  return { url: `http://127.0.0.1:${server.port}`, requests, stop: () => server.stop(true) };
+}
+
+/** An openai-compatible entry of config.yaml in front of an upstream. */
+export const compatible = (
+  name: string,
+  url: string,
+  models: readonly string[],
+  keys: readonly string[] = ['sk-upstream-one-0123456789'],
+): string =>
+  [
+    `  - name: ${name}`,
+    `    base-url: ${url}/v1`,
+    '    api-key-entries:',
+    ...keys.map((key) => `      - api-key: ${key}`),
+    '    models:',
+    ...models.map((model) => `      - ${model}`),
+    '',
+  ].join('\n');
