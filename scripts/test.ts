@@ -25,7 +25,16 @@ process.exit(total.failed > 0 ? 1 : 0);
 async function runTests(name: string, args: readonly string[]): Promise<Counts> {
   const folder = mkdtempSync(join(tmpdir(), 'cliproxyapi-test-'));
   const report = join(folder, 'report.xml');
-  const command = [bun, 'test', ...args, '--reporter=junit', `--reporter-outfile=${report}`];
+  // The timeout of bunfig.toml has no effect on a run.
+  const command = [
+    bun,
+    'test',
+    '--timeout',
+    '30000',
+    ...args,
+    '--reporter=junit',
+    `--reporter-outfile=${report}`,
+  ];
   try {
     return countsOf(await runStep({ name, command } satisfies Step), read(report));
   } finally {

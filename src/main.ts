@@ -1,11 +1,4 @@
-import { readArguments, UsageError } from './cli/arguments.ts';
-import { check } from './cli/check.ts';
-import { help } from './cli/help.ts';
-import { ConfigError } from './config/fault.ts';
-import { newKey } from './config/first-run.ts';
-import { serve } from './serve.ts';
-import { ListenError } from './server/listen.ts';
-import { buildDate, commit, version } from './version.ts';
+import { readArguments } from './cli/arguments.ts';
 
 /**
  * Bun allows 256 outgoing requests at a time unless its environment says otherwise at launch, so the program starts
@@ -22,46 +15,18 @@ function liftRequestLimit(): void {
   execve(process.execPath, args, { ...process.env, [variable]: '65336' });
 }
 
-async function run(argv: readonly string[]): Promise<number> {
-  const { command, options } = readArguments(argv);
-  if (options.help) return print(help);
-  switch (command) {
-    case 'serve':
-      liftRequestLimit();
-      process.umask(0o077);
-      await serve(options);
-      return 0;
-    case 'check':
-      return check(options);
-    case 'new-key':
-      return print(`${newKey()}\n`);
-    case 'version':
-      return print(`cliproxyapi++ ${version} (${commit}, ${buildDate}, Bun ${Bun.version})\n`);
-    case 'help':
-      return print(help);
-    default:
-      throw new UsageError(`There is no command "${command}".`);
+/** Whether the main job is asked for. A command line that makes no sense is told about by `run`. */
+function serves(argv: readonly string[]): boolean {
+  try {
+    const { command, options } = readArguments(argv);
+    return command === 'serve' && !options.help;
+  } catch {
+    return false;
   }
 }
 
-function print(text: string): number {
-  process.stdout.write(text);
-  return 0;
-}
-
-/** A failure as one message for a person, and its exit code (sysexits.h). */
-function failure(error: unknown): { message: string; code: number } {
-  if (error instanceof UsageError) return { message: `${error.message}\n\n${help}`, code: 64 };
-  if (error instanceof ConfigError)
-    return { message: `The configuration cannot be used.\n\n${error.message}`, code: 78 };
-  if (error instanceof ListenError) return { message: error.message, code: error.exitCode };
-  return { message: error instanceof Error ? (error.stack ?? error.message) : String(error), code: 70 };
-}
-
-try {
-  process.exitCode = await run(process.argv.slice(2));
-} catch (error) {
-  const { message, code } = failure(error);
-  process.stderr.write(`${message}\n`);
-  process.exit(code);
-}
+const argv = process.argv.slice(2);
+if (serves(argv)) liftRequestLimit();
+// Loaded only now, because whatever is loaded before a new start is loaded twice.
+const { run } = await import('./cli/run.ts');
+await run(argv);

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { Pool } from './accounts/pool.ts';
 import { createAdmin } from './admin/index.ts';
 import { discoverConfig } from './config/discover.ts';
@@ -13,9 +14,13 @@ import { createSteward, type LiveSteward } from './config/steward.ts';
 import { watchConfig } from './config/watch.ts';
 import { protocols } from './protocols/index.ts';
 import { createRelay } from './relay/handle.ts';
+import { createMemory } from './relay/memory.ts';
 import { createApp } from './server/app.ts';
 import type { Hall, Readiness } from './server/hall.ts';
 import { listen, ListenError } from './server/listen.ts';
+import { Sockets } from './server/sockets.ts';
+import { sqliteShelf } from './state/sqlite.ts';
+import { createState, type State } from './state/state.ts';
 import { banner } from './cli/banner.ts';
 import { createTelemetry } from './telemetry/create.ts';
 import type { LiveProvider, LogSettings, Telemetry } from './telemetry/telemetry.ts';
@@ -40,9 +45,14 @@ export async function serve(options: { readonly config?: string }): Promise<void
   const pool = new Pool();
   const close = (record: Parameters<Telemetry['close']>[0]) => telemetry.close(record);
   const live = () => liveProviders(steward.current, pool);
+  const state = openState(paths, telemetry);
+  const memory = createMemory(state, createState());
+  const sockets = new Sockets();
   const hall: Hall = {
     steward,
-    relay: createRelay({ pool, now: Date.now, log: telemetry.log, close }),
+    relay: createRelay({ pool, now: Date.now, log: telemetry.log, memory, close }),
+    memory,
+    sockets,
     protocols,
     telemetry,
     readiness: () => readiness(live()),
@@ -69,8 +79,9 @@ export async function serve(options: { readonly config?: string }): Promise<void
   await untilStopped();
   telemetry.log('info', 'stopping', { open_requests: server.pendingRequests });
   watch?.close();
-  await drain(server);
+  await drain(server, sockets);
   await steward.close();
+  state.close();
   telemetry.flush();
   await telemetry.drained();
   process.exit(0);
@@ -97,6 +108,15 @@ function logSettings(config: Config, paths: Paths): LogSettings {
 function adminHall(steward: LiveSteward, telemetry: Telemetry, environment: NodeJS.ProcessEnv) {
   const password = environment.MANAGEMENT_PASSWORD?.trim();
   return { steward, telemetry, version, commit, builtAt: buildDate, ...(password ? { password } : {}) };
+}
+
+/** What outlives the process, in a file where one can be written. */
+function openState({ state }: Paths, telemetry: Telemetry): State {
+  const file = join(state.path, 'state.sqlite');
+  return createState({
+    ...(state.writable ? { open: () => sqliteShelf(file) } : {}),
+    warn: (message, cause) => telemetry.log('warn', 'state-lost', { file, message, cause: String(cause) }),
+  });
 }
 
 /** Listens where the config says. */
@@ -162,12 +182,14 @@ function untilStopped(): Promise<void> {
 }
 
 /** Takes no new connection, lets open answers end, and then closes what is left. */
-async function drain(server: Bun.Server<unknown>): Promise<void> {
+async function drain(server: Bun.Server<unknown>, sockets: Sockets): Promise<void> {
   const { promise: late, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, drainMs);
-  const idle = setInterval(() => server.pendingRequests === 0 && resolve(), 20);
+  const open = () => server.pendingRequests + sockets.busy;
+  const idle = setInterval(() => open() === 0 && resolve(), 20);
   void server.stop();
-  if (server.pendingRequests > 0) await late;
+  sockets.close();
+  if (open() > 0) await late;
   clearTimeout(timer);
   clearInterval(idle);
   await server.stop(true);

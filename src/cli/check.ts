@@ -22,7 +22,9 @@ export async function check(options: Options): Promise<number> {
   return report.faults.length > 0 ? 78 : 0;
 }
 
+/** A reader that has seen enough, as in `check --explain | head`, is no failure. */
 function print(text: string): number {
+  process.stdout.on('error', () => {});
   process.stdout.write(`${text}\n`);
   return 0;
 }

@@ -77,7 +77,8 @@ function openChannels(checked: Checked, options: BuildOptions, notices: Notice[]
     }
     collect('', (tools) => channel.ambient?.(configured, tools) ?? []);
   }
-  if (faults.length > 0) throw new ConfigError(faults);
+  if (faults.length > 0)
+    throw new ConfigError(faults.toSorted((a, b) => a.line - b.line || a.column - b.column));
   return [...connections.values()];
 }
 

@@ -30,7 +30,7 @@ export async function checkFile(path: string, options: Omit<BuildOptions, 'file'
     const { runtime, notices } = buildRuntime(readConfig(path), { ...options, file: path });
     const summary = summaryOf(runtime);
     await runtime.close();
-    return { path, faults: [], notices, summary };
+    return { path, faults: [], notices: notices.toSorted((a, b) => a.line - b.line), summary };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return { path, faults: error.faults, notices: [], summary: undefined };

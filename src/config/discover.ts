@@ -72,21 +72,22 @@ export function usualPlaces(here: Whereabouts): Candidate[] {
       why: `found in /${folder}`,
     })),
   ];
-  for (const place of writtenPlaces(here).slice(1)) {
+  for (const place of writtenPlaces(here)) {
+    if (place.path === configFolder(here)) continue;
     places.push({ path: join(place.path, 'config.yaml'), why: `found in ${place.why}` });
   }
   return places;
 }
 
-/** The folders a first run writes its config into, best first. */
+/** The folders a first run writes its config into, best first: what the platform says before what the user usually has. */
 export function writtenPlaces(here: Whereabouts): Candidate[] {
   const state = systemdFolder(here, 'STATE_DIRECTORY');
   const writable = writablePath(here);
   const temporary = temporaryFolder(here);
   return [
-    { path: configFolder(here), why: "the user's config folder" },
-    ...(state ? [{ path: state, why: 'STATE_DIRECTORY' }] : []),
     ...(writable ? [{ path: writable, why: 'WRITABLE_PATH' }] : []),
+    ...(state ? [{ path: state, why: 'STATE_DIRECTORY' }] : []),
+    { path: configFolder(here), why: "the user's config folder" },
     ...(isOurs(temporary) ? [{ path: temporary, why: 'the temporary folder' }] : []),
   ];
 }

@@ -31,7 +31,11 @@ export interface Notice {
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 
-  constructor(readonly faults: readonly ConfigFault[]) {
+  constructor(
+    readonly faults: readonly ConfigFault[],
+    /** How a start ends with it (sysexits.h): 78 wrong configuration, 77 a file that may not be read. */
+    readonly exitCode: 77 | 78 = 78,
+  ) {
     super(faults.map(printFault).join('\n\n'));
   }
 }

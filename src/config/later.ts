@@ -211,7 +211,7 @@ export const laterKeys = {
   'antigravity-signature-bypass-strict': flag(false, 'Checks remembered signatures strictly.', {
     withoutEffect: 'a signature always travels with its issuer',
   }),
-  'responses-websocket-enabled': flag(true, 'Offers the Responses API over a WebSocket.', later),
+  'responses-websocket-enabled': flag(true, 'Offers the Responses API over a WebSocket.'),
   'responses-compact-enabled': flag(true, 'Offers /v1/responses/compact.', later),
   'disable-image-generation': Type.Union(
     [Type.Boolean(), Type.Literal('chat'), Type.Literal('passthrough')],
@@ -223,7 +223,6 @@ export const laterKeys = {
   ),
   'gpt-image-2-base-model': text('', 'The main model behind the image tool.', later),
   'video-result-auth-cache-ttl': duration('3h', 'How long a video stays with its credential.', later),
-  'passthrough-headers': flag(false, "Lets the upstream's answer headers through to the client.", later),
   'nonstream-keepalive-interval': count(
     0,
     'Seconds between blank lines while a whole answer is awaited.',

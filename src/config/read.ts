@@ -10,8 +10,8 @@ const mostBytes = 16 * 1024 * 1024;
  * @throws ConfigError that says what to do: also for a folder, which Docker makes when the file to mount is missing.
  */
 export function readConfig(path: string): string {
-  const refuse = (message: string, expected: string) =>
-    new ConfigError([faultWithout(path, '', message, expected)]);
+  const refuse = (message: string, expected: string, exitCode?: 77) =>
+    new ConfigError([faultWithout(path, '', message, expected)], exitCode);
   let bytes: Uint8Array;
   try {
     const found = statSync(path);
@@ -26,6 +26,7 @@ export function readConfig(path: string): string {
       throw refuse(
         'this file may not be read',
         `a file that user ${process.getuid?.() ?? ''} may read`.trim(),
+        77,
       );
     throw refuse(`this file cannot be read (${code})`, 'a readable file');
   }

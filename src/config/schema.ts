@@ -95,6 +95,10 @@ const gatewayKeys = {
       withoutEffect: 'every failure before the first content goes to the next credential',
     }),
   }),
+  'passthrough-headers': flag(
+    false,
+    "Lets the headers of the upstream's answer through to the client, but for those of the connection, cookies and CORS.",
+  ),
   routing: group('How a request chooses among credentials.', {
     strategy: choice(
       ['round-robin', 'fill-first', 'weighted-round-robin'],

@@ -173,6 +173,10 @@ export interface Citation {
 export interface Seal {
   /** The vendor that made it, such as `anthropic`, `openai`, `gemini`. */
   readonly issuer: string;
+  /** The upstream's name of the model that made it, where it is known. */
+  readonly model?: string;
+  /** The id of the account that it was made for, where it is known. */
+  readonly account?: string;
   readonly value: string;
   /** True when `value` holds the whole thought encrypted (redacted thinking), not a signature over visible text. */
   readonly redacted?: boolean;

@@ -55,7 +55,7 @@ export interface Past {
 export interface SocketSide {
   /** The paths of the routes that may be upgraded. */
   readonly paths: readonly string[];
-  open(tools: SocketTools): Conversation;
+  open(tools: SocketTools): Session;
 }
 
 export interface SocketTools {
@@ -66,7 +66,7 @@ export interface SocketTools {
 }
 
 /** One connection's session: a machine without I/O. Turns follow each other strictly. */
-export interface Conversation {
+export interface Session {
   /**
    * Reads a client's message, when no turn is open.
    * @throws GatewayError for a message that opens no turn; it is told with `fail`, and the connection stays.
@@ -79,7 +79,7 @@ export interface Conversation {
   /** Whether a turn's end is still due. */
   readonly open: boolean;
   /** The newest answers that may be continued, oldest first, each with the conversation up to it. */
-  remembered(): Iterable<readonly [id: string, transcript: readonly Json[]]>;
+  remembered(): ReadonlyMap<string, readonly Json[]>;
 }
 
 export type Step =

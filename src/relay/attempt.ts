@@ -4,14 +4,18 @@ import { type ChatEvent, folding, type Reply, unfold, type Usage } from '../core
 import { type Json, replaceTopLevel, tryParseObject } from '../core/json.ts';
 import { chain, type Machine } from '../core/machine.ts';
 import type { UpstreamSide } from '../protocols/protocol.ts';
+import { holdsForeignThoughts } from '../protocols/seals.ts';
 import { type Answered, passHeaders, send } from '../wire/fetch.ts';
 import type { Frame } from '../wire/sse.ts';
 import { echoOf, type Errand } from './errand.ts';
 import { fit } from './fit.ts';
 import { type Dialect, directLane, type Edit, translatedLane } from './lane.ts';
+import { type Listener, overhear } from './overhear.ts';
 import { type FittedTools, fitTools } from './tools.ts';
 import { type Flow, open, reader } from './pipe.ts';
 import type { Attempt } from './plan.ts';
+import { refusesThoughts, withoutThoughts } from './refused.ts';
+import { type Replay, replay } from './replay.ts';
 
 /** What one attempt brought: a whole answer, or a stream that has begun. */
 export type Answer =
@@ -24,37 +28,64 @@ interface Passage {
   readonly direct: boolean;
   readonly body: string;
   readonly tools: FittedTools | undefined;
+  /** What was encoded; undefined on the direct lane. */
+  readonly replay: Replay | undefined;
 }
 
 /**
- * Sends a request to one upstream and waits until it has answered: a whole reply, or a stream with content in it.
+ * Sends a request to one upstream and waits until it has answered: a whole reply, or a stream with content in it. When
+ * the upstream refuses the thoughts of the history, it is asked once more without them.
  * @throws GatewayError decoded by the upstream's protocol and sharpened by the channel.
  */
 export async function attemptChat(errand: Errand, attempt: Attempt): Promise<Answer> {
   const passage = encode(errand, attempt);
+  try {
+    return await pass(errand, attempt, passage);
+  } catch (thrown) {
+    if (!(thrown instanceof GatewayError) || !refusesThoughts(thrown)) throw thrown;
+    const { exchange, tools, drop } = errand;
+    const sent = passage.replay?.request;
+    const bare = withoutThoughts(sent ?? errand.chat());
+    if (bare === sent) throw thrown;
+    tools.recall.forget(exchange.tenant ?? '', passage.replay?.recalled ?? []);
+    drop('reasoning: the upstream refused that of earlier turns, so it was asked again without');
+    return await pass(errand, attempt, encodeHall(errand, attempt, { request: bare, recalled: new Set() }));
+  }
+}
+
+async function pass(errand: Errand, attempt: Attempt, passage: Passage): Promise<Answer> {
   errand.exchange.record.direct = passage.direct;
   const response = await exchangeWith(errand, attempt, passage.body, passage.direct);
   if (!response.ok) throw await refusal(response, attempt);
-  const answer = errand.hint.stream
+  return errand.hint.stream
     ? await readStream(errand, attempt, passage, response)
     : await readWhole(errand, attempt, passage, response);
-  return answer;
+}
+
+/** The upstream's side of an attempt. */
+function upstreamOf({ protocol }: Attempt): UpstreamSide {
+  if (protocol.upstream) return protocol.upstream;
+  throw new GatewayError({ kind: 'internal' }, `${protocol.id} cannot be sent upstream.`);
 }
 
 function encode(errand: Errand, attempt: Attempt): Passage {
-  const { exchange, plan, drop } = errand;
-  const upstream = attempt.protocol.upstream;
-  if (!upstream)
-    throw new GatewayError({ kind: 'internal' }, `${attempt.protocol.id} cannot be sent upstream.`);
+  const { exchange, plan, body } = errand;
   const same = attempt.protocol === exchange.protocol && !exchange.route.codec;
-  if (same && !plan.reasoning)
-    return { upstream, direct: true, body: directBody(errand, attempt), tools: undefined };
-  const fitted = fit(errand.chat(), attempt.card, plan.reasoning, drop);
+  if (!same || plan.reasoning || holdsForeignThoughts(exchange.body, body))
+    return encodeHall(errand, attempt, replay(errand, attempt));
+  const upstream = upstreamOf(attempt);
+  return { upstream, direct: true, body: directBody(errand, attempt), tools: undefined, replay: undefined };
+}
+
+/** A request through the hall. */
+function encodeHall({ plan, drop }: Errand, attempt: Attempt, said: Replay): Passage {
+  const upstream = upstreamOf(attempt);
+  const fitted = fit(said.request, attempt.card, plan.reasoning, drop);
   const tools = fitTools(fitted, upstream.tools, drop);
   const dialect = attempt.connection.dialect === undefined ? {} : { dialect: attempt.connection.dialect };
   const target = { model: attempt.model, card: attempt.card, drop, ...dialect };
   const body = JSON.stringify(upstream.encodeRequest(tools?.request ?? fitted, target));
-  return { upstream, direct: false, body, tools };
+  return { upstream, direct: false, body, tools, replay: said };
 }
 
 /** The client's own bytes, but for the model's name where the upstream knows another. */
@@ -150,8 +181,8 @@ async function readWhole(
     return { kind: 'whole', text: shown, usage, headers };
   }
   const reply = decodeReply(passage, body, attempt, headers);
-  const codec = exchange.route.codec ?? client;
-  const told = codec.encodeReply(passage.tools?.restoreReply(reply) ?? reply, echoOf(errand, attempt));
+  const heard = overhear(errand, attempt).hearAll(passage.tools?.restoreReply(reply) ?? reply);
+  const told = (exchange.route.codec ?? client).encodeReply(heard, echoOf(errand, attempt));
   return { kind: 'whole', text: JSON.stringify(told), usage: reply.usage, headers };
 }
 
@@ -172,10 +203,11 @@ async function streamAsWhole(
 ): Promise<Answer> {
   const { client, exchange } = errand;
   const folder = folding();
+  const listener = overhear(errand, attempt);
   const lane = translatedLane(restoring(passage), {
     encodeStream: () => ({
       *push(event) {
-        folder.push(event);
+        folder.push(listener.hear(event));
       },
       *end() {},
     }),
@@ -198,8 +230,9 @@ async function readStream(
   const { client, config, exchange } = errand;
   const { headers } = response;
   const codec = exchange.route.codec ?? client;
+  const encodeStream = () => codec.encodeStream(echoOf(errand, attempt));
   const dialect: Dialect = {
-    encodeStream: () => codec.encodeStream(echoOf(errand, attempt)),
+    encodeStream: passage.direct ? encodeStream : () => listening(encodeStream(), overhear(errand, attempt)),
     closing: client.closing,
   };
   if (isJson(headers)) return wholeAsStream(await response.text(), attempt, passage, dialect, headers);
@@ -247,6 +280,12 @@ function restoring({ upstream, tools }: Passage): Machine<Frame, ChatEvent> {
   const decode = upstream.decodeStream();
   return tools ? chain(decode, tools.restoreEvents()) : decode;
 }
+
+/** The client's side of a stream, with a listener before it. */
+const listening = (write: Machine<ChatEvent, Frame>, listener: Listener): Machine<ChatEvent, Frame> => ({
+  push: (event) => write.push(listener.hear(event)),
+  end: () => write.end(),
+});
 
 /** Under `force-mapping` every frame that names the model names the alias. In JSON text a quoted key cannot occur inside a string. */
 function shownEdit({ shownAs }: Attempt): Edit | undefined {

@@ -3,11 +3,14 @@ import type { Config } from '../config/schema.ts';
 import { newId } from '../core/id.ts';
 import type { Json } from '../core/json.ts';
 import type { ChatRequest } from '../core/request.ts';
-import type { ClientSide, Echo, RouteHint, RouteKind } from '../protocols/protocol.ts';
+import type { ClientSide, Echo, EchoMemory, RouteHint, RouteKind } from '../protocols/protocol.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { RequestRecord } from '../telemetry/record.ts';
 import type { Exchange } from './exchange.ts';
+import type { Joined, Memory } from './memory.ts';
 import type { Attempt, Plan } from './plan.ts';
+import type { Recall } from './recall.ts';
+import { derivedSession, sessionOf } from './session.ts';
 import type { Upload } from './upload.ts';
 
 /** What the relay works with, the same for every request. */
@@ -15,15 +18,23 @@ export interface RelayTools {
   readonly pool: Pool;
   readonly now: () => number;
   readonly log: Log;
+  /** The gateway's own memory of answers; absent, nothing is remembered. */
+  readonly memory?: Memory;
   /** Closes a record: logged and counted. */
   close(record: RequestRecord): void;
+}
+
+/** The same with what a relay has of its own. */
+export interface Desk extends RelayTools {
+  /** What clients may drop between turns. */
+  readonly recall: Recall;
 }
 
 /** One request on its way: what was asked, who may answer, and what is known so far. */
 export interface Errand {
   readonly exchange: Exchange;
   readonly client: ClientSide;
-  readonly tools: RelayTools;
+  readonly tools: Desk;
   readonly config: Config;
   readonly body: Json;
   readonly hint: RouteHint;
@@ -32,41 +43,40 @@ export interface Errand {
   readonly plan: Plan;
   /** The form that a raw request sends instead of JSON; `body` holds what is known of its fields. */
   readonly upload?: Upload;
+  /** What the answer says of memory. */
+  readonly memory?: EchoMemory;
+  /** The upstream's own headers that the client may see, where the config lets them through. */
+  passed?: Headers;
   /** What is to be done when nothing more will be sent, such as giving back a place in the pool. */
   readonly endings: (() => void)[];
   readonly drop: (what: string) => void;
   /** The request in the hall's words; decoded once, and only when somebody needs it. */
   chat(): ChatRequest;
+  /** What names the conversation: its client's word for it, or else how it begins. */
+  readonly session: () => string;
 }
 
 const dropLimit = 100;
 
-/** @param plan made from the hint, so that an unknown model is told before anything is decoded. */
-export function errand(
-  exchange: Exchange,
-  client: ClientSide,
-  tools: RelayTools,
-  body: Json,
-  hint: RouteHint,
-  plan: Plan,
-  upload?: Upload,
-): Errand {
+/** @param joined its plan is made from the hint, so that an unknown model is told before anything is decoded. */
+export function errand(joined: Joined, tools: Desk, hint: RouteHint, upload?: Upload): Errand {
+  const { exchange, client, body } = joined;
   let chat: ChatRequest | undefined;
+  let session: string | undefined;
+  const decoded = () => (chat ??= (exchange.route.codec ?? client).decodeRequest(body, hint));
   return {
-    exchange,
-    client,
+    ...joined,
     tools,
     config: exchange.runtime.config,
-    body,
     hint,
     kind: hint.kind ?? exchange.route.kind,
-    plan,
     ...(upload ? { upload } : {}),
     endings: [],
     drop: (what) => {
       if (exchange.record.dropped.size < dropLimit) exchange.record.dropped.add(what);
     },
-    chat: () => (chat ??= (exchange.route.codec ?? client).decodeRequest(body, hint)),
+    chat: decoded,
+    session: () => (session ??= sessionOf(exchange.headers, body)?.id ?? derivedSession(decoded())),
   };
 }
 
@@ -86,6 +96,7 @@ export function echoOf(errand: Errand, attempt: Attempt | undefined): Echo {
     createdAt: Math.floor(errand.tools.now() / 1000),
     id: newId(''),
     inputEstimate: Math.ceil(errand.exchange.body.length / 4),
+    ...(errand.memory ? { memory: errand.memory } : {}),
     drop: errand.drop,
   };
 }

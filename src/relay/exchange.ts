@@ -11,6 +11,10 @@ export interface Exchange {
   /** The client's query, its key already removed. */
   readonly query: URLSearchParams;
   readonly headers: Headers;
+  /** Stands for the client's key wherever something is kept for its holder alone; '' or absent when no key is needed. */
+  readonly tenant?: string;
+  /** The id of the answer that this one continues, when the conversation up to it is in the body already. */
+  readonly continues?: string;
   /** The decoded body; '' when it comes as a stream. */
   readonly body: string;
   /** The decoded body of a `raw` route that takes a form: nobody has read any of it, and it keeps the limit by itself. */

@@ -1,19 +1,22 @@
 import { asGatewayError, GatewayError } from '../core/error.ts';
 import { parseObject } from '../core/json.ts';
 import type { ClientSide } from '../protocols/protocol.ts';
+import { responseHeaders } from '../wire/fetch.ts';
 import { render } from '../wire/sse.ts';
 import { type Answer, attemptChat } from './attempt.ts';
 import { countTokens } from './count.ts';
-import { echoOf, type Errand, errand, type RelayTools, settle } from './errand.ts';
+import { type Desk, echoOf, type Errand, errand, type RelayTools, settle } from './errand.ts';
 import type { Exchange, Relay } from './exchange.ts';
 import { type Flow, pipe } from './pipe.ts';
 import { type Attempt, exhausted, plan } from './plan.ts';
+import { createRecall } from './recall.ts';
 import { reframe } from './reframe.ts';
 import { attemptRaw, narrowed, passOn } from './raw.ts';
 import { openUpload, type Upload } from './upload.ts';
 
 /** The relay: one client request from top to bottom. This file is the map of the program. */
-export function createRelay(tools: RelayTools): Relay {
+export function createRelay(given: RelayTools): Relay {
+  const tools: Desk = { ...given, recall: createRecall(given.now) };
   return async (exchange) => {
     const { client } = exchange.protocol;
     if (!client) throw new GatewayError({ kind: 'internal' }, `${exchange.protocol.id} has no client side.`);
@@ -27,13 +30,15 @@ export function createRelay(tools: RelayTools): Relay {
 }
 
 /** Reads what is asked and who may answer it. */
-function begin(exchange: Exchange, client: ClientSide, tools: RelayTools, upload?: Upload): Errand {
+function begin(exchange: Exchange, client: ClientSide, tools: Desk, upload?: Upload): Errand {
   const { route, record, runtime } = exchange;
   const body = upload?.fields ?? parseObject(exchange.body);
   const hint = route.hint(exchange.params, body, exchange.query);
   record.modelAsked = hint.model;
   record.stream = hint.stream;
-  return errand(exchange, client, tools, body, hint, plan(runtime, tools.pool, hint.model), upload);
+  const asked = { exchange, client, body, plan: plan(runtime, tools.pool, hint.model) };
+  const joined = upload ? asked : (tools.memory?.join(asked) ?? asked);
+  return errand(joined, tools, hint, upload);
 }
 
 /** A request that nothing but its own endpoint understands. */
@@ -46,7 +51,7 @@ async function upload(
   exchange: Exchange,
   stream: ReadableStream<Uint8Array>,
   client: ClientSide,
-  tools: RelayTools,
+  tools: Desk,
 ): Promise<Response> {
   const form = await openUpload(stream, exchange.headers);
   try {
@@ -109,6 +114,7 @@ async function tryOne<A extends Pick<Answer, 'headers'>>(
     const answer = await send(errand, attempt);
     note('answered', undefined, answer.headers);
     errand.endings.push(end);
+    if (config['passthrough-headers']) errand.passed = responseHeaders(answer.headers);
     tools.pool.succeeded(attempt);
     record.provider = attempt.connection.provider;
     record.credential = attempt.account.label;
@@ -148,7 +154,7 @@ function whole(errand: Errand, answer: Answer): Response {
   record.firstByteMs = Math.round(performance.now() - record.startedAt);
   return finished(
     errand,
-    new Response(answer.text, { headers: { 'content-type': 'application/json', ...reports(errand) } }),
+    new Response(answer.text, { headers: { ...reports(errand), 'content-type': 'application/json' } }),
   );
 }
 
@@ -212,7 +218,7 @@ function stream(errand: Errand, flow: Flow | Promise<Flow>, heartbeatMs: number)
     },
   });
   const framing = errand.hint.framing === 'json-array' ? client.jsonArray?.() : undefined;
-  const headers = { ...streamHeaders, ...reports(errand) };
+  const headers = { ...reports(errand), ...streamHeaders };
   if (!framing) return new Response(body, { headers });
   return new Response(reframe(body, framing), {
     headers: { ...headers, 'content-type': 'application/json' },
@@ -226,10 +232,13 @@ const streamHeaders = {
   'x-accel-buffering': 'no',
 };
 
-/** The response headers that say what happened on the way. */
+/** The response headers that say what happened on the way, and those of the upstream where they are let through. */
 function reports(errand: Errand): Record<string, string> {
   const { dropped } = errand.exchange.record;
-  return dropped.size > 0 ? { 'x-gateway-dropped': headerList([...dropped]) } : {};
+  return {
+    ...(errand.passed ? Object.fromEntries(errand.passed) : {}),
+    ...(dropped.size > 0 ? { 'x-gateway-dropped': headerList([...dropped]) } : {}),
+  };
 }
 
 const headerLimit = 2_000;

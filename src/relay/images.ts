@@ -1,7 +1,7 @@
 import type { Operation } from '../channels/channel.ts';
 import { asGatewayError, GatewayError } from '../core/error.ts';
 import { noUsage, type Reply, type Usage } from '../core/event.ts';
-import { compact, type Json, readNumber, readObjects, readString, tryParseObject } from '../core/json.ts';
+import { compact, type Json, readObjects, readString, tryParseObject } from '../core/json.ts';
 import type { ChatRequest } from '../core/request.ts';
 import type { Drop } from '../protocols/protocol.ts';
 import { render } from '../wire/sse.ts';
@@ -24,15 +24,17 @@ export function canDraw(
   operation: Operation,
 ): boolean {
   if (operation !== generations || protocol.id !== 'gemini') return false;
-  return isImagen(model) ? (connection.can?.(predict, model) ?? false) : /\bimage\b/.test(model);
+  return isImagen(model) ? (connection.can?.(predict, model) ?? false) : drawing.test(model);
 }
 
+/** Gemini's image models by their own names; Nano Banana is one more. */
+const drawing = /\bimage\b|\bnano-banana\b/;
 const isImagen = (model: string): boolean => /\bimagen\b/.test(model);
 
 /** Makes the images with one upstream. What was made is given, even when some of it failed. */
 export async function drawImages(errand: Errand, attempt: Attempt): Promise<RawAnswer> {
   const { body, tools, hint, drop } = errand;
-  const wish = readWish(body);
+  const wish = decodeWish(body);
   reportLosses(wish, body, drop);
   const createdAt = Math.floor(tools.now() / 1000);
   const draw = isImagen(attempt.model) ? drawWithImagen : drawInChat;
@@ -68,11 +70,11 @@ interface Wish {
 }
 
 /** @throws GatewayError for what no upstream could understand. */
-function readWish(body: Json): Wish {
+function decodeWish(body: Json): Wish {
   const prompt = readString(body.prompt) ?? '';
   if (prompt === '') throw invalid('prompt', 'prompt is missing.', 'missing_prompt');
-  const count = readNumber(body.n) ?? 1;
-  if (!Number.isInteger(count) || count < 1 || count > mostImages)
+  const count = body.n ?? 1;
+  if (typeof count !== 'number' || !Number.isInteger(count) || count < 1 || count > mostImages)
     throw invalid('n', `n must be a whole number from 1 to ${mostImages}.`);
   const size = readString(body.size) ?? 'auto';
   const [, width, height] = /^(\d{1,5})x(\d{1,5})$/.exec(size) ?? [];

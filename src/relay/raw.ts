@@ -72,14 +72,14 @@ function unsupported({ plan, exchange }: Errand, operation: Operation): GatewayE
         canServe({ connection, model, protocol: connection.speaks(model) }, operation)
       )
         able.set(connection.provider, id);
-  const others = [...able].slice(0, 8).map(([provider, model]) => `${provider} (${model})`);
+  const others = [...able].slice(0, 8).map(([provider, model]) => `"${model}" of ${provider}`);
   return new GatewayError(
     { kind: 'invalid-request', field: 'model', code: 'unsupported_operation' },
-    `Model "${plan.name}" is served by ${names.join(', ')}, which has no ${operation}.`,
+    `Model "${plan.name}" of ${names.join(', ')} cannot be asked through ${operation}.`,
     {
       remedy:
         others.length > 0
-          ? `Ask for a model of a provider that has it: ${others.join(', ')}.`
+          ? `Ask for a model whose provider has that endpoint: ${others.join(', ')}.`
           : 'No configured provider has it; add one that does to config.yaml.',
     },
   );
@@ -101,7 +101,8 @@ export async function attemptRaw(errand: Errand, attempt: Attempt): Promise<RawA
     if (!response.ok) throw sharpened(await refusal(response, attempt), attempt, operation);
     return await answerOf(response, attempt);
   } catch (thrown) {
-    throw upload?.spent ? stuck(asGatewayError(thrown)) : thrown;
+    const another = errand.plan.options.length > 1;
+    throw upload?.spent && another ? stuck(asGatewayError(thrown)) : thrown;
   }
 }
 
@@ -215,7 +216,7 @@ function passing(
     settle(errand);
   }
 
-  function fail(thrown: unknown): void {
+  function fail(thrown: unknown): never {
     const error = asGatewayError(thrown);
     if (!over && signal.aborted) record.status = 499;
     else if (!over) record.error = { code: error.code, scope: error.scope, message: error.message };

@@ -10,6 +10,8 @@ import { mountMetrics } from './metrics.ts';
 import { mountModels } from './models.ts';
 import { hidden } from './openapi.ts';
 import { isManagement, splitUrl } from './paths.ts';
+import { mountSockets, socketOptions } from './socket.ts';
+import { mountStored } from './stored.ts';
 import { answerUnknown } from './unknown.ts';
 
 /**
@@ -22,11 +24,14 @@ export function createApp(hall: Hall): AnyElysia {
     nativeStaticResponse: false,
     // Elysia looks for the path behind the first 11 characters of a URL, which is too late in `http://gw/v1`.
     handler: { standardHostname: hall.steward.current.config.tls.enable },
+    websocket: socketOptions(hall.steward.current.config),
   }).onError(({ error, code, request }) => unforeseen(hall, request, code, error));
   mountHealth(app, hall);
   mountModels(app, hall);
   mountMetrics(app, hall);
   mountClients(app, hall);
+  mountSockets(app, hall);
+  mountStored(app, hall);
   mountManagement(app, hall);
   mountDocs(app, hall);
   const unknown = answerUnknown(app);

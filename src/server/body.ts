@@ -1,3 +1,4 @@
+import type { Config } from '../config/schema.ts';
 import { GatewayError } from '../core/error.ts';
 
 /** How much of a body is read, in bytes. */
@@ -6,6 +7,13 @@ export interface BodyLimits {
   readonly encoded: number;
   /** After its `Content-Encoding` is undone. */
   readonly decoded: number;
+}
+
+const mebibyte = 1024 * 1024;
+
+/** The body limits of a config. */
+export function limitsOf({ limits }: Config): BodyLimits {
+  return { encoded: limits['body-mb'] * mebibyte, decoded: limits['decoded-body-mb'] * mebibyte };
 }
 
 /** The code of the one refusal whose status, 415, the table of faults does not hold. */

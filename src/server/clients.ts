@@ -1,8 +1,7 @@
 import type { AnyElysia } from 'elysia';
-import type { Config } from '../config/schema.ts';
 import type { ClientSide, Protocol, Route } from '../protocols/protocol.ts';
 import { answer, type EncodeError, type Visit } from './answer.ts';
-import { type BodyLimits, openBody, readBody } from './body.ts';
+import { limitsOf, openBody, readBody } from './body.ts';
 import { admit, removeKeys } from './gate.ts';
 import type { Hall } from './hall.ts';
 import { describeRoute, hidden, type Operation } from './openapi.ts';
@@ -43,12 +42,12 @@ function relaying(hall: Hall, protocol: Protocol, client: ClientSide, route: Rou
     const { headers, signal } = request;
     const query = new URLSearchParams(search);
     record.protocol = protocol.id;
-    const { label, carriers } = admit(headers, runtime, path, query);
+    const { label, tenant, carriers } = admit(headers, runtime, path, query);
     record.client = label;
     for (const carrier of carriers) headers.delete(carrier);
     if (search !== '') removeKeys(query);
     const limits = limitsOf(runtime.config);
-    const common = { runtime, protocol, route, params, query, headers, signal, record };
+    const common = { runtime, protocol, route, params, query, headers, tenant, signal, record };
     if (route.kind === 'raw' && isForm(headers))
       return hall.relay({ ...common, body: '', stream: openBody(request, limits) });
     const body = route.method === 'GET' ? '' : await readBody(request, limits);
@@ -60,11 +59,3 @@ function relaying(hall: Hall, protocol: Protocol, client: ClientSide, route: Rou
 
 /** A form may hold files, which are passed on while they come. */
 const isForm = (headers: Headers) => /^\s*multipart\/form-data\b/i.test(headers.get('content-type') ?? '');
-
-const mebibyte = 1024 * 1024;
-
-/** The body limits of a config, in bytes. */
-function limitsOf(config: Config): BodyLimits {
-  const { limits } = config;
-  return { encoded: limits['body-mb'] * mebibyte, decoded: limits['decoded-body-mb'] * mebibyte };
-}

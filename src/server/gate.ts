@@ -8,6 +8,8 @@ import { isGemini } from './paths.ts';
 export interface Admission {
   /** The label of the client's key; '' when no keys are configured. */
   readonly label: string;
+  /** The sha-256 of the client's key, by which its holder's own things are kept apart; '' when no keys are configured. */
+  readonly tenant: string;
   /** The headers that carried a key of ours; they must not travel on. */
   readonly carriers: readonly string[];
 }
@@ -23,7 +25,7 @@ const keyHeaders = ['authorization', 'x-goog-api-key', 'x-api-key'] as const;
 /** Query parameters that clients put keys into. Only `key` is read, and only on Gemini routes; none travels on. */
 const keyParameters = ['key', 'auth_token', 'api_key'] as const;
 
-const nobody: Admission = { label: '', carriers: [] };
+const nobody: Admission = { label: '', tenant: '', carriers: [] };
 
 /**
  * Lets a client in: any one presented key that is configured is enough. `query` is given on requests that have one.
@@ -36,21 +38,27 @@ export function admit(headers: Headers, runtime: Runtime, path: string, query?: 
     refuseForeignPages(headers, runtime);
     return nobody;
   }
-  let label: string | undefined;
+  let holder: Holder | undefined;
   const carriers: string[] = [];
   for (const name of keyHeaders) {
-    const known = labelOf(runtime, presentedIn(headers, name));
+    const known = holderOf(runtime, presentedIn(headers, name));
     if (known === undefined) continue;
-    label ??= known;
+    holder ??= known;
     carriers.push(name);
   }
-  label ??= query && isGemini(path) ? labelOf(runtime, query.get('key')?.trim()) : undefined;
-  if (label === undefined) throw unauthorized(presentedKeys(headers, path, query), hasKey(query));
-  return { label, carriers };
+  holder ??= query && isGemini(path) ? holderOf(runtime, query.get('key')?.trim()) : undefined;
+  if (holder === undefined) throw unauthorized(presentedKeys(headers, path, query), hasKey(query));
+  return { ...holder, carriers };
 }
 
-const labelOf = (runtime: Runtime, value: string | undefined): string | undefined =>
-  value ? runtime.clientKeys.get(Bun.SHA256.hash(value, 'hex')) : undefined;
+type Holder = Pick<Admission, 'label' | 'tenant'>;
+
+function holderOf(runtime: Runtime, value: string | undefined): Holder | undefined {
+  if (!value) return undefined;
+  const tenant = Bun.SHA256.hash(value, 'hex');
+  const label = runtime.clientKeys.get(tenant);
+  return label === undefined ? undefined : { label, tenant };
+}
 
 /** Removes from a query whatever may be a client's key, before anybody else sees it. */
 export function removeKeys(query: URLSearchParams): void {

@@ -2,13 +2,19 @@ import type { AnyElysia } from 'elysia';
 import type { Steward } from '../config/runtime.ts';
 import type { Protocol } from '../protocols/protocol.ts';
 import type { Relay } from '../relay/exchange.ts';
+import type { Memory } from '../relay/memory.ts';
 import type { LiveProvider, Telemetry } from '../telemetry/telemetry.ts';
 import type { Caller } from './address.ts';
+import type { Sockets } from './sockets.ts';
 
 /** Everything the server stands on. `serve.ts` fills it once; the server holds no state of its own. */
 export interface Hall {
   readonly steward: Steward;
   readonly relay: Relay;
+  /** The relay's memory of answers; absent, none can be read, and no WebSocket is found again. */
+  readonly memory?: Memory;
+  /** The WebSockets that are open, for whoever stops the program. */
+  readonly sockets?: Sockets;
   readonly protocols: readonly Protocol[];
   readonly telemetry: Telemetry;
   /** Whether any credential can serve now; what `/readyz` says. */

@@ -3,7 +3,15 @@ import type { AnyElysia } from 'elysia';
 import { GatewayError } from '../core/error.ts';
 import type { Json } from '../core/json.ts';
 import type { ModelCard } from '../core/model.ts';
-import { claudeList, claudeModel, codexCatalog, openaiList, openaiModel } from '../models/listings.ts';
+import {
+  claudeList,
+  claudeModel,
+  codexCatalog,
+  geminiList,
+  geminiModel,
+  openaiList,
+  openaiModel,
+} from '../models/listings.ts';
 import type { Registry } from '../models/resolve.ts';
 import type { Visit } from './answer.ts';
 import { admit } from './gate.ts';
@@ -54,7 +62,32 @@ const oneDescription: Description = {
   },
 };
 
-/** `/v1/models` and `/v1/models/{id}`, each in the caller's own shape. */
+const geminiShape = Type.Object({ name: Type.String() }, { additionalProperties: true });
+const geminiExample = {
+  name: 'models/demo',
+  displayName: 'demo',
+  supportedGenerationMethods: ['generateContent'],
+};
+
+const geminiListDescription: Description = {
+  tag: 'models',
+  path: '/v1beta/models',
+  summary: 'The models this gateway serves, in the shape of the Gemini API',
+  response: Type.Object({ models: Type.Array(geminiShape) }),
+  example: { models: [geminiExample] },
+  failures: { 401: 'The client key is missing or unknown.' },
+};
+
+const geminiOneDescription: Description = {
+  ...oneDescription,
+  path: '/v1beta/models/*',
+  sample: '/v1beta/models/demo',
+  summary: 'One model, in the shape of the Gemini API',
+  response: geminiShape,
+  example: geminiExample,
+};
+
+/** `/v1/models` and `/v1/models/{id}`, each in the caller's own shape, and what Gemini clients ask for. */
 export function mountModels(app: AnyElysia, hall: Hall): void {
   const list = (visit: Visit) => {
     enter(visit);
@@ -70,10 +103,19 @@ export function mountModels(app: AnyElysia, hall: Hall): void {
   };
   mountGet(app, hall, oneDescription, one);
   for (const path of ['/models/*', '/v1/v1/models/*']) mountHidden(app, hall, path, one);
+  mountGet(app, hall, geminiListDescription, (visit) => {
+    enter(visit);
+    return recorded(hall, visit, Response.json(geminiList(visit.runtime.registry.list())));
+  });
+  mountGet(app, hall, geminiOneDescription, (visit) => {
+    enter(visit);
+    const card = find(visit.runtime.registry, idIn(visit.path).replace(/^models\//, ''));
+    return recorded(hall, visit, Response.json(geminiModel(card)));
+  });
 }
 
-function enter({ request, runtime, path, record }: Visit): void {
-  record.client = admit(request.headers, runtime, path).label;
+function enter({ request, runtime, path, search, record }: Visit): void {
+  record.client = admit(request.headers, runtime, path, new URLSearchParams(search)).label;
 }
 
 function listing({ request, runtime, search }: Visit): Json {

@@ -15,6 +15,8 @@ export interface Description {
   readonly tag: string;
   readonly summary: string;
   readonly description?: string;
+  /** GET when absent. */
+  readonly method?: 'GET' | 'DELETE';
   /** Elysia path. */
   readonly path: string;
   /** The path of the curl sample, where it is another. */
@@ -42,10 +44,10 @@ export function describe(route: Description): Operation {
     tags: [route.tag],
     summary: route.summary,
     ...(route.description ? { description: route.description } : {}),
-    operationId: operationId('GET', route.path),
+    operationId: operationId(route.method ?? 'GET', route.path),
     ...(route.open ? { security: [] } : {}),
     responses: { 200: { description: 'OK', content }, ...Object.fromEntries(failures) },
-    'x-codeSamples': [curl(route.open ? [] : [keyHeader], route.sample ?? route.path)],
+    'x-codeSamples': [command(route.sample ?? route.path, sampleArguments(route))],
   };
 }
 
@@ -85,6 +87,11 @@ export function describeRoute(protocol: Protocol, client: ClientSide, route: Rou
     ],
   };
 }
+
+const sampleArguments = ({ method, open }: Description): readonly string[] => [
+  ...(method === 'DELETE' ? ['-X DELETE'] : []),
+  ...(open ? [] : [`-H "${keyHeader}"`]),
+];
 
 const keyHeader = 'Authorization: Bearer $KEY';
 

@@ -3,7 +3,7 @@ import { GatewayError } from '../core/error.ts';
 import type { Visit } from './answer.ts';
 import { preflight } from './cors.ts';
 import { openApiPath } from './openapi.ts';
-import { pathPattern } from './paths.ts';
+import { isGemini, pathPattern } from './paths.ts';
 
 /**
  * Answers what no route answers: a preflight, a wrong method with the right ones, or an unknown path with the path that
@@ -54,10 +54,17 @@ function unknownPath({ request, path, search }: Visit, patterns: readonly Patter
   const origin = request.url.slice(0, request.url.length - path.length - search.length);
   const [meant] = patterns
     .filter(({ method, tail }) => method === request.method && tail?.test(path))
-    .sort((a, b) => b.path.length - a.path.length);
+    .sort((a, b) => oddity(a.path, path) - oddity(b.path, path) || b.path.length - a.path.length);
   return new GatewayError({ kind: 'not-found', what: 'route' }, `Nothing is at ${path}.`, {
     remedy: meant ? baseUrlAdvice(meant.path, origin) : `${origin}/api/ lists every path.`,
   });
+}
+
+/** How little a route looks like what was asked: the version that stands in the path was meant, else the usual one. */
+function oddity(route: string, path: string): number {
+  const [, version] = route.split('/');
+  if (path.includes(`/${version}/`)) return 0;
+  return isGemini(route) ? 2 : 1;
 }
 
 function baseUrlAdvice(path: string, origin: string): string {

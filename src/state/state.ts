@@ -5,7 +5,9 @@ import { memoryShelf } from './memory.ts';
 export interface State {
   /** The space of a name, always the same one. The limits of the first call count. */
   space(name: string, limits: Limits): Space;
-  /** Writes what is waiting and closes the file; what comes later is kept in memory only. */
+  /** Writes what is waiting, now. */
+  flush(): void;
+  /** The same, and closes the file; what comes later is kept in memory only. */
   close(): void;
 }
 
@@ -168,6 +170,7 @@ export function createState(options: StateOptions = {}): State {
       if (!made) spaces.set(name, (made = create(name, limits)));
       return made.space;
     },
+    flush: flushAll,
     close() {
       flushAll();
       clearTimeout(flushing);

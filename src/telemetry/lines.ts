@@ -80,8 +80,9 @@ const failedAttempt = (attempt: AttemptRecord) => ({
   ...(attempt.upstreamRequestId ? { upstream_request_id: clean(attempt.upstreamRequestId) } : {}),
 });
 
+/** An answer of no tokens at all is one that nobody counted: OpenAI streams tell usage only to those who ask. */
 function tokensOf({ usage }: RequestRecord): Readonly<Record<string, unknown>> | undefined {
-  if (!usage) return undefined;
+  if (!usage || usage.input + usage.output === 0) return undefined;
   const { input, output, cacheRead, cacheWrite, reasoning } = usage;
   const counts = { input, output, cache_read: cacheRead, cache_write: cacheWrite, reasoning };
   return usage.estimated ? { ...counts, estimated: true } : counts;

@@ -236,6 +236,9 @@ const neverFromUpstream = new Set([
 /** Prefixes by which other gateways mark their own words. */
 const foreignGateways = /^(x-litellm-|helicone-|x-portkey-|cf-aig-|x-kong-|x-bt-)/;
 
+/** Which web pages may read an answer is for this gateway to say. */
+const pageRights = /^access-control-/;
+
 /**
  * The client's headers that mean something to an upstream.
  * @param allow names in lower case; a trailing `*` makes one a prefix. Credentials and connection headers never pass.
@@ -275,7 +278,8 @@ export function responseHeaders(upstreamHeaders: Headers): Headers {
   const passed = new Headers();
   const bound = boundToConnection(upstreamHeaders);
   upstreamHeaders.forEach((value, name) => {
-    if (neverFromUpstream.has(name) || bound?.has(name) || foreignGateways.test(name)) return;
+    if (neverFromUpstream.has(name) || bound?.has(name)) return;
+    if (foreignGateways.test(name) || pageRights.test(name)) return;
     passed.set(name, value);
   });
   return passed;

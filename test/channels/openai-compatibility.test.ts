@@ -136,6 +136,20 @@ describe('keys', () => {
     expect(only(keys).id).toBe(connections[0]!.id);
   });
 
+  test('a key may stand in the entry itself, or in the older list; all share the proxy of the entry', () => {
+    const { accounts } = only({
+      'api-key': 'sk-itself-0123456789',
+      'proxy-url': 'http://10.0.0.1:3128',
+      'api-key-entries': [{ 'api-key': 'sk-entry-0123456789', 'proxy-url': 'direct' }],
+      'api-keys': ['sk-older-0123456789'],
+    });
+    expect(accounts).toMatchObject([
+      { secret: { key: 'sk-itself-0123456789' }, proxy: { url: 'http://10.0.0.1:3128/' } },
+      { secret: { key: 'sk-entry-0123456789' }, proxy: 'direct' },
+      { secret: { key: 'sk-older-0123456789' }, proxy: { url: 'http://10.0.0.1:3128/' } },
+    ]);
+  });
+
   test.each([
     ['{"access_token":"sk-a"}', 'sk-a'],
     ['{"api_key":" sk-b "}', 'sk-b'],
@@ -159,6 +173,7 @@ describe('keys', () => {
       '[0].api-key-entries[0].token-file: expected a file with a key',
     ],
     [{ 'api-key-entries': [{ 'proxy-url': 'socks4://h:1' }] }, '[0].api-key-entries[0].proxy-url: expected'],
+    [{ 'proxy-url': 'ftp://h:1' }, '[0].proxy-url: expected'],
     [{ 'base-url': '' }, '[0].base-url: expected an address'],
     [{ 'base-url': 'host/v1' }, '[0].base-url: expected an address'],
     [{ 'base-url': 'ftp://host/v1' }, '[0].base-url: expected an address'],

@@ -67,8 +67,8 @@ describe('a config file that nobody names', () => {
       ['CLIProxyAPI/config.yaml', 'found in /CLIProxyAPI'],
       ['config/config.yaml', 'found in /config'],
       ['app/config.yaml', 'found in /app'],
-      ['state/config.yaml', 'found in STATE_DIRECTORY'],
       ['writable/config.yaml', 'found in WRITABLE_PATH'],
+      ['state/config.yaml', 'found in STATE_DIRECTORY'],
       [
         join(ourTemporaryFolder(here), 'config.yaml').slice(folder.path.length + 1),
         'found in the temporary folder',

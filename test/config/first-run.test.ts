@@ -35,18 +35,21 @@ describe('a first run', () => {
   });
 
   test.each([
-    ['STATE_DIRECTORY', { STATE_DIRECTORY: 'state', WRITABLE_PATH: 'writable' }, 'state/config.yaml'],
-    ['WRITABLE_PATH', { WRITABLE_PATH: 'writable' }, 'writable/config.yaml'],
-  ])('goes to %s when the user has no folder to write to', async (name, variables, path) => {
+    ['WRITABLE_PATH', { STATE_DIRECTORY: 'state', WRITABLE_PATH: 'writable' }, 'writable/config.yaml'],
+    ['STATE_DIRECTORY', { STATE_DIRECTORY: 'state' }, 'state/config.yaml'],
+    ['STATE_DIRECTORY', { STATE_DIRECTORY: 'state', WRITABLE_PATH: 'file/none' }, 'state/config.yaml'],
+  ])('goes to %s, where the platform says %j', async (name, variables, path) => {
     const environment = Object.fromEntries(Object.entries(variables).map(([key, value]) => [key, at(value)]));
-    const here = machine(folder.path, { ...environment, XDG_CONFIG_HOME: at('file/xdg') });
+    const here = machine(folder.path, environment);
     const first = await firstRun(here);
     expect(first).toMatchObject({
       path: at(path),
       why: `written at first run into ${name}`,
       temporary: false,
     });
-    expect(first.refused).toHaveLength(1);
+    expect(first.refused).toHaveLength(
+      Object.values(variables).filter((place) => place.startsWith('file')).length,
+    );
     expect(discoverConfig(here).found).toEqual({ path: at(path), why: `found in ${name}` });
   });
 

@@ -318,8 +318,8 @@ describe('keys without effect are told with the reason', () => {
     ['pprof: {enable: true}\n', 'pprof: the profiler belongs to the Go runtime'],
     ['request-log: true\n', 'request-log: this version does not act on it yet'],
     [
-      'gemini-api-key: [{api-key: AIzaX}]\n',
-      'gemini-api-key: the channel it configures is not part of this version yet',
+      'interactions-api-key: [{api-key: AIzaX}]\n',
+      'interactions-api-key: the channel it configures is not part of this version yet',
     ],
   ])('%j', (text, notice) => {
     expect(parse(text).notices).toMatchObject([{ kind: 'without-effect', line: 1 }]);

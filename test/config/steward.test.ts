@@ -94,10 +94,10 @@ describe('the first runtime', () => {
     const text = 'other:\n  at: x\nplaces:\n  - name: a\n  - name: b\n    url: bad\n';
     const { faults } = refused(() => start(text, { channels: [places(), other] }));
     expect(faults.map(faultLine)).toEqual([
-      `${path}:6:10: places[1].url: cannot be used; expected an address such as https://a.example.`,
       `${path}:2:7: other.at: cannot be used; expected something else.`,
+      `${path}:6:10: places[1].url: cannot be used; expected an address such as https://a.example.`,
     ]);
-    expect(faults[0]?.excerpt).toBe(
+    expect(faults[1]?.excerpt).toBe(
       '  4 |   - name: a\n  5 |   - name: b\n  6 |     url: bad\n    |          ^',
     );
   });

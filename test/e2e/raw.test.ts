@@ -3,7 +3,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { Value } from '@sinclair/typebox/value';
-import OpenAI, { toFile } from 'openai';
+import { GoogleGenAI } from '@google/genai';
+import OpenAI, { BadRequestError, NotFoundError, RateLimitError, toFile } from 'openai';
 import { protocols } from '../../src/protocols/index.ts';
 import { clientKey, type Program, shell, start, temporaryHome } from '../support/binary.ts';
 
@@ -12,7 +13,8 @@ import { clientKey, type Program, shell, start, temporaryHome } from '../support
 const mebibyte = 1024 * 1024;
 const upstreamKey = 'sk-upstream-0123456789abcdef';
 const rows = protocols.flatMap(({ client }) => client?.routes ?? []).filter(({ kind }) => kind === 'raw');
-const documented = rows.filter(({ docs }) => docs.example['model'] === 'demo');
+/** The demo has all of them but the compaction of a Responses conversation. */
+const documented = rows.filter(({ path }) => !path.endsWith('/compact'));
 
 let program: Program;
 let provider: Bun.Server<undefined>;
@@ -36,6 +38,10 @@ beforeAll(async () => {
       `    base-url: http://127.0.0.1:${provider.port}/v1`,
       `    api-key-entries: [{api-key: ${upstreamKey}}]`,
       '    models: [{name: vendor-model, alias: sim}]',
+      'gemini-api-key:',
+      `  - base-url: http://127.0.0.1:${provider.port}`,
+      '    api-key: google-key',
+      '    models: [{name: gemini-2.5-flash-image, alias: draw}, {name: imagen-4.0-generate-001}, {name: gemini-embedding-001, alias: embed}]',
       '',
     ].join('\n'),
   });
@@ -47,6 +53,7 @@ afterAll(() => provider.stop(true));
 async function answer(request: Request): Promise<Response> {
   const { pathname: path } = new URL(request.url);
   const headers = new Headers(request.headers);
+  if (path.startsWith('/v1beta/models/')) return google(path, headers, await request.json());
   if (headers.get('authorization') !== `Bearer ${upstreamKey}`)
     return Response.json({ error: { message: 'Bad key', code: 'invalid_api_key' } }, { status: 401 });
   const call = { path, headers, bytes: 0, text: '' };
@@ -63,6 +70,31 @@ async function answer(request: Request): Promise<Response> {
       headers: { 'content-type': 'text/event-stream' },
     });
   return Response.json({ text: `${call.bytes} bytes`, data: [], usage: { prompt_tokens: 3 } });
+}
+
+/** Google as far as pictures and embeddings go. */
+function google(path: string, headers: Headers, body: any): Response {
+  if (headers.get('x-goog-api-key') !== 'google-key') return Response.json({}, { status: 401 });
+  if (path === '/v1beta/models/gemini-2.5-flash-image:generateContent')
+    return Response.json({
+      candidates: [
+        {
+          content: { role: 'model', parts: [{ inlineData: { mimeType: 'image/png', data: 'R0VN' } }] },
+          finishReason: 'STOP',
+        },
+      ],
+      usageMetadata: { promptTokenCount: 5, candidatesTokenCount: 10, totalTokenCount: 15 },
+    });
+  if (path === '/v1beta/models/imagen-4.0-generate-001:predict')
+    return Response.json({
+      predictions: Array.from({ length: body.parameters.sampleCount }, () => ({
+        mimeType: 'image/png',
+        bytesBase64Encoded: 'SU1H',
+      })),
+    });
+  if (path === '/v1beta/models/gemini-embedding-001:batchEmbedContents')
+    return Response.json({ embeddings: body.requests.map(({ model }: any) => ({ values: [model.length] })) });
+  return Response.json({ error: { code: 404, status: 'NOT_FOUND', message: path } }, { status: 404 });
 }
 
 async function* tone(): AsyncIterable<Uint8Array> {
@@ -133,6 +165,14 @@ describe("OpenAI's SDK", () => {
     expect(changed.data![0]!.b64_json).not.toBe(made.data![0]!.b64_json);
   });
 
+  test("makes images with Google's models, by the channel that speaks to them", async () => {
+    const gemini = await gpt.images.generate({ model: 'draw', prompt: 'a cat', n: 2 });
+    expect(gemini.data).toEqual([{ b64_json: 'R0VN' }, { b64_json: 'R0VN' }]);
+    expect(gemini.usage?.total_tokens).toBe(30);
+    const imagen = await gpt.images.generate({ model: 'imagen-4.0-generate-001', prompt: 'a cat', n: 3 });
+    expect(imagen.data).toEqual(Array.from({ length: 3 }, () => ({ b64_json: 'SU1H' })));
+  });
+
   test('hears a stream of images as the provider tells it', async () => {
     const stream = await gpt.images.generate({ model: 'sim', prompt: 'x', stream: true });
     const types: string[] = [];
@@ -183,15 +223,25 @@ describe("OpenAI's SDK", () => {
     const failed = async (promise: Promise<unknown>) => promise.then(Boolean, (error) => error);
     const input = 'x';
     const bad = await failed(gpt.moderations.create({ model: 'sim', input }));
-    expect(bad).toBeInstanceOf(OpenAI.BadRequestError);
+    expect(bad).toBeInstanceOf(BadRequestError);
     expect([bad.param, bad.message]).toEqual(['input', expect.stringContaining('Too long')]);
     const unknown = await failed(gpt.embeddings.create({ model: 'nobody', input }));
-    expect(unknown).toBeInstanceOf(OpenAI.NotFoundError);
+    expect(unknown).toBeInstanceOf(NotFoundError);
     const lacking = await failed(gpt.embeddings.create({ model: 'demo-claude', input }));
     expect([lacking.status, lacking.code]).toEqual([400, 'unsupported_operation']);
-    expect(lacking.message).toContain('sim (sim)');
+    expect(lacking.message).toContain('"sim" of sim');
     const limited = await failed(gpt.embeddings.create({ model: 'demo', input: 'fail with 429' }));
-    expect(limited).toBeInstanceOf(OpenAI.RateLimitError);
+    expect(limited).toBeInstanceOf(RateLimitError);
+  });
+});
+
+describe("Google's SDK", () => {
+  test('gets embeddings', async () => {
+    const httpOptions = { baseUrl: program.url, apiVersion: 'v1beta' };
+    const client = new GoogleGenAI({ apiKey: clientKey, httpOptions });
+    const { embeddings } = await client.models.embedContent({ model: 'embed', contents: ['a', 'b'] });
+    const length = 'models/gemini-embedding-001'.length;
+    expect(embeddings).toEqual([{ values: [length] }, { values: [length] }]);
   });
 });
 

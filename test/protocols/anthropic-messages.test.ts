@@ -59,7 +59,9 @@ describe('whole replies', () => {
   });
 
   test('say a refusal as text, and report what they cannot say', () => {
-    expect(blocksOf({ kind: 'refusal', text: 'No.' })).toEqual([{ type: 'text', text: 'No.' }]);
+    const refusal: Part = { kind: 'refusal', text: 'No.' };
+    expect(blocksOf(refusal)).toEqual([{ type: 'text', text: 'No.' }]);
+    expect(client.encodeReply(reply({ parts: [refusal] }), echo())['stop_reason']).toBe('refusal');
     const to = echo();
     const image: Part = {
       kind: 'media',

@@ -35,7 +35,7 @@ export function standing(text: string, more: readonly Channel[] = []): Standing 
   const waiting = new Set<() => void>();
   const close = (record: Parameters<typeof telemetry.close>[0]) => {
     telemetry.close(record);
-    for (const look of [...waiting]) look();
+    for (const look of waiting) look();
   };
   const fixed = () => Promise.resolve({ outcome: 'unchanged' as const, etag: '' });
   const steward: Steward = {
@@ -86,6 +86,10 @@ export function standing(text: string, more: readonly Channel[] = []): Standing 
     stop: () => server.stop(true),
   };
 }
+
+/** A JSON request with the client's key. */
+export const post = (it: Standing, path: string, body: unknown, init: RequestInit = {}) =>
+  it.post(path, JSON.stringify(body), init);
 
 /** An upstream on loopback, answering each request with what `answer` says. */
 export interface Upstream {

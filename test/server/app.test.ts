@@ -117,7 +117,7 @@ describe('a wrong method', () => {
   test.each([
     ['GET', '/v1/chat/completions', 'POST'],
     ['DELETE', '/v1/models', 'GET, HEAD'],
-    ['PUT', '/v1/models/team-a/claude', 'GET, HEAD'],
+    ['PUT', '/v1/models/team-a/claude', 'GET, HEAD, POST'],
     ['POST', '/healthz', 'GET, HEAD'],
     ['HEAD', '/v1/messages', 'POST'],
   ])('%s %s gets 405 with Allow: %s', async (method, path, allow) => {

@@ -79,3 +79,28 @@ describe('one model', () => {
     expect((await one('/v1/models/%E0%A4%A')).status).toBe(404);
   });
 });
+
+describe('for Gemini clients', () => {
+  const cards = [{ id: 'gemini-2.5-pro', contextWindow: 1_048_576 }, { id: 'team/demo' }];
+
+  test('lists every model in the shape of the Gemini API, also with the key in the query', async () => {
+    const response = await stand({ keys: [key], cards }).get(`/v1beta/models?key=${key}`);
+    const { models } = (await response.json()) as { models: Record<string, unknown>[] };
+    expect(models.map(({ name }) => name)).toEqual(['models/gemini-2.5-pro', 'models/team/demo']);
+    expect(models[0]).toMatchObject({ inputTokenLimit: 1_048_576 });
+  });
+
+  test('shows one model, with slashes and with or without models/', async () => {
+    const { get } = stand({ cards });
+    for (const path of ['/v1beta/models/team/demo', '/v1beta/models/models/team%2Fdemo'])
+      expect(await (await get(path)).json()).toMatchObject({ name: 'models/team/demo' });
+  });
+
+  test('answers an unknown model and a missing key in the shape of Google', async () => {
+    const unknown = await stand({ cards }).get('/v1beta/models/nope');
+    expect(unknown.status).toBe(404);
+    expect(await unknown.json()).toMatchObject({ error: { code: 404, status: 'NOT_FOUND' } });
+    const refused = await stand({ keys: [key], cards }).get('/v1beta/models');
+    expect(await refused.json()).toMatchObject({ error: { code: 401, status: 'UNAUTHENTICATED' } });
+  });
+});

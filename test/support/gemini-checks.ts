@@ -29,7 +29,7 @@ const fields =
   'contents systemInstruction tools toolConfig safetySettings generationConfig cachedContent serviceTier store labels model';
 
 /** Proto JSON reads both spellings, and takes null for absent. */
-const camelKeys = (object: Json): Json =>
+export const camelKeys = (object: Json): Json =>
   Object.fromEntries(
     Object.entries(object)
       .filter(([, value]) => value !== null)

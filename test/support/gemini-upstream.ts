@@ -1,5 +1,5 @@
 import { readNumber, readObject, readObjects, readString, type Json } from '../../src/core/json.ts';
-import { geminiFault, generationIn } from './gemini-checks.ts';
+import { camelKeys, geminiFault, generationIn } from './gemini-checks.ts';
 import { piecesOf, type Asked, type Turn } from './script.ts';
 import { keyOf, madeUp, simulator, type Refusal, type Simulator, type Vendor } from './simulator.ts';
 import type { Received } from './wire-server.ts';
@@ -116,7 +116,7 @@ function counted({ json: body, path: at }: Received, sign: (what: string) => str
   if (stray && !at.includes('/publishers/'))
     return refusal(400, `Invalid JSON payload received. Unknown name "${stray}": Cannot find field.`);
   const { model, ...request } = wrapped ?? body;
-  if (wrapped && !/^models\//.test(String(model))) return refusal(400, 'unexpected model name format');
+  if (wrapped && !String(model).startsWith('models/')) return refusal(400, 'unexpected model name format');
   const fault = geminiFault(request, String(model ?? ''), sign);
   if (fault !== undefined) return refusal(400, fault);
   return json(200, { totalTokens: 42, promptTokensDetails: [{ modality: 'TEXT', tokenCount: 42 }] });
@@ -132,14 +132,15 @@ function embedded(received: Received): Refusal {
 
 // -------------------------------------------------------------------------------------------------------- what it is asked
 
-function asked(body: Json): Asked {
+function asked(wire: Json): Asked {
+  const body = camelKeys(wire);
   const contents = readObjects(body.contents);
-  const partsOf = (content: Json | undefined) => readObjects(content?.parts);
+  const partsOf = (content: Json | undefined) => readObjects(content?.parts).map(camelKeys);
   const last = partsOf(contents.at(-1));
   const user = contents.findLast((content) => content.role !== 'model' && textOf(partsOf(content)) !== '');
-  const config = readObject(body.generationConfig) ?? {};
-  const thinking = readObject(config.thinkingConfig);
-  const tools = readObjects(body.tools).flatMap((tool) => readObjects(tool.functionDeclarations));
+  const config = camelKeys(readObject(body.generationConfig) ?? {});
+  const thinking = camelKeys(readObject(config.thinkingConfig) ?? {});
+  const tools = readObjects(body.tools).flatMap((tool) => readObjects(camelKeys(tool).functionDeclarations));
   const schema = readObject(config.responseSchema) ?? readObject(config.responseJsonSchema);
   return {
     text: textOf(partsOf(user)),
@@ -149,7 +150,7 @@ function asked(body: Json): Asked {
       schema: plainly(readObject(tool.parameters) ?? readObject(tool.parametersJsonSchema) ?? {}),
     })),
     images: last.flatMap(imageOf),
-    thinking: thinking?.includeThoughts === true && thinking.thinkingBudget !== 0,
+    thinking: thinking.includeThoughts === true && thinking.thinkingBudget !== 0,
     maxTokens: readNumber(config.maxOutputTokens) ?? 65_536,
     ...(config.responseMimeType === 'application/json' ? { json: schema ? plainly(schema) : true } : {}),
   };

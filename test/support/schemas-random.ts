@@ -90,12 +90,13 @@ function objectSchema(dice: Random, depth: number): Json {
     ...(dice.oneIn(6)
       ? { patternProperties: { '^x-': schema(dice, 0) }, propertyNames: { pattern: '^a' } }
       : {}),
-    ...(dice.oneIn(8)
-      ? { if: schema(dice, 0), then: objectShape(dice, depth), else: objectShape(dice, depth) }
-      : {}),
+    ...(dice.oneIn(8) ? condition(dice, depth) : {}),
     ...(dice.oneIn(8) ? { anyOf: [{ required: ['a'] }, { required: ['b'] }] } : {}),
   };
 }
+
+const condition = (dice: Random, depth: number): Json =>
+  Object.fromEntries(['if', 'then', 'else'].map((key) => [key, objectShape(dice, depth)]));
 
 const objectShape = (dice: Random, depth: number): Json =>
   depth > 0 ? { properties: named(names, dice, () => child(dice, depth - 1)) } : {};

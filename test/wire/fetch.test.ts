@@ -450,6 +450,7 @@ describe('header hygiene', () => {
       'x-hop': '1',
       'set-cookie': 'a=b',
       'x-litellm-key': '1',
+      'access-control-allow-origin': '*',
       'x-ratelimit-remaining': '7',
     });
     expect([...responseHeaders(upstream)]).toEqual([

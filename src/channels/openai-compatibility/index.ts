@@ -52,8 +52,18 @@ const compatibleEntry = Type.Object(
       minLength: 1,
       description: 'Its address, such as https://api.example.com/v1.',
     }),
+    ...keyFields,
+    'token-file': tokenFile,
+    'proxy-url': field.text(
+      'The proxy of every key that names none of its own; empty: that of the whole config.',
+    ),
+    'api-keys': Type.Optional(
+      Type.Array(Type.String(), { description: 'Its keys as the reference once listed them.' }),
+    ),
     'api-key-entries': Type.Optional(
-      Type.Array(keyEntry, { description: 'Its keys, used in rotation; none: requests carry no key.' }),
+      Type.Array(keyEntry, {
+        description: 'Its keys, used in rotation; none at all: requests carry no key.',
+      }),
     ),
     ...commonFields,
     'models-endpoint': field.text('Where the service lists its models.', later),
@@ -168,15 +178,11 @@ function accountsOf(
   vendor: Vendor | undefined,
   tools: Tools,
 ): readonly Account[] {
-  const listed = 'api-key-entries' in entry ? (entry['api-key-entries'] ?? []) : [];
-  const own: readonly [KeyEntry, string][] = vendor
-    ? [[entry as KeyEntry, path]]
-    : listed.map((key, index) => [key, `${path}.api-key-entries[${index}]`]);
-  const keys: readonly [KeyEntry, string][] = own.length > 0 ? own : [[{}, path]];
+  const shared = { ...tools, proxy: proxyOf(entry['proxy-url'], `${path}.proxy-url`, tools) };
   const accounts = new Map<string, Account>();
-  for (const [setting, where] of keys) {
+  for (const [setting, where] of keysOf(entry, path, vendor)) {
     const key = keyOf(setting, where, vendor, tools);
-    const proxy = proxyOf(setting['proxy-url'], `${where}.proxy-url`, tools);
+    const proxy = proxyOf(setting['proxy-url'], `${where}.proxy-url`, shared);
     const account: Account = {
       id: accountId('openai-compatibility', base.url, key ?? ''),
       provider,
@@ -191,6 +197,18 @@ function accountsOf(
     else accounts.set(account.id, account);
   }
   return [...accounts.values()];
+}
+
+/** The keys of an entry, each with its place: its own, then those that it lists. Without any it stands for none. */
+function keysOf(entry: Entry, path: string, vendor: Vendor | undefined): readonly [KeyEntry, string][] {
+  if (vendor) return [[entry, path]];
+  const { 'api-keys': bare = [], 'api-key-entries': listed = [] } = entry as Static<typeof compatibleEntry>;
+  const keys: readonly [KeyEntry, string][] = [
+    ...(entry['api-key'] || entry['token-file'] ? [[entry, path] as [KeyEntry, string]] : []),
+    ...listed.map((key, index): [KeyEntry, string] => [key, `${path}.api-key-entries[${index}]`]),
+    ...bare.map((key, index): [KeyEntry, string] => [{ 'api-key': key }, `${path}.api-keys[${index}]`]),
+  ];
+  return keys.length > 0 ? keys : [[{}, path]];
 }
 
 function keyOf(entry: KeyEntry, path: string, vendor: Vendor | undefined, tools: Tools): string | undefined {

@@ -1,4 +1,11 @@
-import { type ChatEvent, type Head, noUsage, unfold, type Usage } from '../../core/event.ts';
+import {
+  type ChatEvent,
+  type FinishReason,
+  type Head,
+  noUsage,
+  unfold,
+  type Usage,
+} from '../../core/event.ts';
 import type { Json } from '../../core/json.ts';
 import type { Machine } from '../../core/machine.ts';
 import type {
@@ -45,6 +52,7 @@ interface OpenBlock {
 export function encodeEvents(echo: Echo): Machine<ChatEvent, Json> {
   let started = false;
   let over = false;
+  let refused = false;
   let next = 0;
   let open: OpenBlock | undefined;
 
@@ -82,6 +90,7 @@ export function encodeEvents(echo: Echo): Machine<ChatEvent, Json> {
 
   function* onBlockStart(head: Head): Iterable<Json> {
     open = { head, index: undefined, held: '' };
+    if (head.kind === 'refusal') refused = true;
     if (head.kind === 'tool-call') yield* opened(open);
   }
 
@@ -156,6 +165,9 @@ export function encodeEvents(echo: Echo): Machine<ChatEvent, Json> {
     for (const event of unfold(reply)) if (event.type.startsWith('block-')) yield* onEvent(event);
   }
 
+  /** OpenAI tells a refusal in a field of its own and calls it an ordinary end; here the reason is all that tells it. */
+  const reasonOf = (reason: FinishReason) => (refused && reason === 'end' ? 'filter' : reason);
+
   function* onEvent(event: ChatEvent): Iterable<Json> {
     if ((event.type === 'block-start' || event.type === 'block') && event.choice) {
       open = undefined;
@@ -177,7 +189,7 @@ export function encodeEvents(echo: Echo): Machine<ChatEvent, Json> {
         for (const index of (event.others ?? []).keys()) echo.drop(`choices[${index + 1}]`);
         yield {
           type: 'message_delta',
-          delta: { stop_reason: encodeStop(event.reason), stop_sequence: event.stop ?? null },
+          delta: { stop_reason: encodeStop(reasonOf(event.reason)), stop_sequence: event.stop ?? null },
           usage: encodeUsage(event.usage),
         };
         return yield { type: 'message_stop' };

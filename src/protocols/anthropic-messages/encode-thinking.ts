@@ -29,7 +29,8 @@ const defaultMaxTokens = 8192;
 const leastBudget = 1024;
 
 /**
- * Settles thinking by Anthropic's rules: a forced tool excludes it; a budget is at least 1024 and below `max_tokens`;
+ * Settles thinking by Anthropic's rules: a forced tool excludes it; a budget is at least 1024 and below `max_tokens`, which must
+ * hold the answer as well;
  * with a budget, a turn of tool calls that goes on must begin with its thought. What breaks a rule is
  * switched off for this request and reported, because the alternative is a 400.
  */
@@ -98,6 +99,9 @@ function displayOf(reasoning: Reasoning | undefined): Json {
   return { display: summary === 'none' ? 'omitted' : 'summarized' };
 }
 
+/** The part of `max_tokens` that a thought must leave: an answer that is cut off after one token helps nobody. */
+const answerShare = 1 / 4;
+
 /** A budget with the `max_tokens` it fits under; where the client set no limit and nobody knows the model's, the limit gives way. */
 function roomFor(
   wished: number,
@@ -108,6 +112,6 @@ function roomFor(
   const budget = Math.max(wished, least);
   const limit = sampling.maxTokens ?? card?.maxOutputTokens;
   if (limit === undefined) return { budget, maxTokens: budget + defaultMaxTokens };
-  const fitting = Math.min(budget, limit - 1);
+  const fitting = Math.min(budget, limit - Math.ceil(limit * answerShare));
   return fitting < least ? undefined : { budget: fitting, maxTokens: limit };
 }

@@ -56,11 +56,11 @@ export class Choices {
     return this.choices.get(index)?.called && said === 'end' ? 'tool' : said;
   }
 
-  /** Nothing more will be said: what was kept for the end comes now. */
-  *close(): Iterable<ChatEvent> {
+  /** Nothing more will be said: what was kept for the end comes now. @param answerId what Google calls the answer. */
+  *close(answerId: string): Iterable<ChatEvent> {
     for (const [index, choice] of this.choices) {
       yield* this.endPartial(index, choice);
-      yield* this.ground(index, choice);
+      yield* this.ground(index, choice, answerId);
     }
     yield* this.blocks.close();
   }
@@ -159,7 +159,7 @@ export class Choices {
   // -------------------------------------------------------------------------------------------------------- grounding
 
   /** Cites what the open text rests on, and tells the searches. */
-  private *ground(index: number, choice: Choice): Iterable<ChatEvent> {
+  private *ground(index: number, choice: Choice, answerId: string): Iterable<ChatEvent> {
     const grounding = choice.grounding && readGrounding(choice.grounding, choice.text);
     const recited = choice.citations ? readCitations(choice.citations, choice.text) : [];
     const before = [...choice.before].length;
@@ -167,7 +167,8 @@ export class Choices {
       for (const citation of [...(grounding?.citations ?? []), ...recited])
         this.blocks.cite(within(citation, before), index);
     if (!grounding) return;
-    for (const part of searchParts(grounding, newId('search_'))) yield* this.blocks.whole(part, index);
+    const callId = answerId === '' ? newId('search_') : `search_${answerId}_${index}`;
+    for (const part of searchParts(grounding, callId)) yield* this.blocks.whole(part, index);
   }
 }
 

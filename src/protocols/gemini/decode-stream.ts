@@ -49,17 +49,14 @@ export function decodeChunks(): Decoder {
   const choices = new Choices();
   const reasons: (FinishReason | undefined)[] = [];
   let usage: Json = {};
-  let started = false;
+  /** The id of the answer, once it has begun. */
+  let answerId: string | undefined;
   let over = false;
 
   function* onChunk(chunk: Json): Iterable<ChatEvent> {
-    if (!started) {
-      started = true;
-      yield {
-        type: 'start',
-        id: readString(chunk.responseId) ?? '',
-        model: readString(chunk.modelVersion) ?? '',
-      };
+    if (answerId === undefined) {
+      answerId = readString(chunk.responseId) ?? '';
+      yield { type: 'start', id: answerId, model: readString(chunk.modelVersion) ?? '' };
     }
     usage = { ...usage, ...camel(readObject(chunk.usageMetadata) ?? {}) };
     if (isBlocked(readObject(chunk.promptFeedback))) reasons[0] = 'filter';
@@ -77,7 +74,7 @@ export function decodeChunks(): Decoder {
   function* fail(error: GatewayError): Iterable<ChatEvent> {
     if (over) return;
     over = true;
-    if (started) yield* choices.close();
+    if (answerId !== undefined) yield* choices.close(answerId);
     yield { type: 'error', error };
   }
 
@@ -93,7 +90,7 @@ export function decodeChunks(): Decoder {
       const told = reasons.filter((reason) => reason !== undefined).length;
       if (told === 0 || told < choices.count) return yield* fail(cut());
       over = true;
-      yield* choices.close();
+      yield* choices.close(answerId ?? '');
       const said = Array.from(reasons, (reason, choice) => choices.reason(choice, reason ?? 'end'));
       const [reason = 'end', ...others] = said;
       yield {

@@ -45,7 +45,7 @@ const int32 = (seed: number): number =>
 function encodeOutput(output: OutputFormat | undefined, own: Json | undefined): Json {
   if (!output) return {};
   const schema = output.kind === 'schema' && !holdsSchema(own) ? responseSchema(output.schema) : undefined;
-  return compact({ responseMimeType: 'application/json', responseSchema: schema });
+  return compact({ responseMimeType: own?.responseMimeType ?? 'application/json', responseSchema: schema });
 }
 
 /** A schema that came in Gemini's own words goes back in them. */

@@ -6,7 +6,7 @@ import type { Part } from '../../core/request.ts';
 import type { Frame } from '../../wire/sse.ts';
 import type { Echo } from '../protocol.ts';
 import { encodeErrorBody } from './errors.ts';
-import { reasonNames } from './finish.ts';
+import { reasonName } from './finish.ts';
 import { isGrounding, writeGrounding } from './grounding.ts';
 import { writeLogprobs } from './logprobs.ts';
 import { encodeAnswerPart, silence } from './reply.ts';
@@ -26,6 +26,8 @@ export function encodeStream(echo: Echo): Machine<ChatEvent, Frame> {
   let responseId = echo.id;
   let open: Open | undefined;
   let over = false;
+  /** The choices in which the model refused. */
+  const refused = new Set<number>();
   /** What grounding will be made of, for each choice: its searches and its text. */
   const grounds = new Map<number, Part[]>();
 
@@ -54,6 +56,7 @@ export function encodeStream(echo: Echo): Machine<ChatEvent, Frame> {
     open = undefined;
     const sealed = seal ? { seal } : {};
     if (head.kind === 'tool-call') return yield* onPart({ ...head, args: text, ...sealed }, choice);
+    if (head.kind === 'refusal') refused.add(choice);
     if (head.kind === 'text') grounded(choice, { kind: 'text', text, ...(citations ? { citations } : {}) });
     if (seal && head.kind !== 'refusal') yield* onPart({ kind: head.kind, text: '', ...sealed }, choice);
   }
@@ -68,7 +71,7 @@ export function encodeStream(echo: Echo): Machine<ChatEvent, Frame> {
     const candidates = [reason, ...(others ?? [])].map((said, index) =>
       compact({
         content: { role: 'model', parts: [silence] },
-        finishReason: reasonNames[said],
+        finishReason: reasonName(said, refused.has(index)),
         index,
         groundingMetadata: writeGrounding(grounds.get(index) ?? []),
       }),

@@ -38,7 +38,7 @@ export function readReason(reason: unknown): FinishReason | undefined {
 }
 
 /** The names that clients are told. A call is an end like any other to them. */
-export const reasonNames: Readonly<Record<FinishReason, string>> = {
+const names: Readonly<Record<FinishReason, string>> = {
   end: 'STOP',
   stop: 'STOP',
   tool: 'STOP',
@@ -47,3 +47,7 @@ export const reasonNames: Readonly<Record<FinishReason, string>> = {
   filter: 'SAFETY',
   malformed: 'MALFORMED_FUNCTION_CALL',
 };
+
+/** @param refused the model said in words of its own kind that it will not answer, which is no word of its own here. */
+export const reasonName = (reason: FinishReason, refused: boolean): string =>
+  names[refused && reason === 'end' ? 'filter' : reason];

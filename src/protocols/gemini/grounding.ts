@@ -1,12 +1,4 @@
-import {
-  type Json,
-  compact,
-  readArray,
-  readNumber,
-  readObject,
-  readObjects,
-  readString,
-} from '../../core/json.ts';
+import { type Json, compact, readArray, readNumber, readObjects, readString } from '../../core/json.ts';
 import type { Citation, HostedTool, Part } from '../../core/request.ts';
 import { camel, field, objectField } from './wire.ts';
 

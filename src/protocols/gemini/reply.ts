@@ -1,4 +1,4 @@
-import { fold, type Reply, type Usage } from '../../core/event.ts';
+import { type FinishReason, fold, type Reply, type Usage } from '../../core/event.ts';
 import { compact, type Json, readArray, readObject } from '../../core/json.ts';
 import { run } from '../../core/machine.ts';
 import type { Part } from '../../core/request.ts';
@@ -6,7 +6,7 @@ import type { Drop, Echo } from '../protocol.ts';
 import { encodeSeal } from '../seals.ts';
 import { decodeChunks } from './decode-stream.ts';
 import { encodeArgs, encodeMedia, ownForeign } from './encode-part.ts';
-import { reasonNames } from './finish.ts';
+import { reasonName } from './finish.ts';
 import { isGrounding, writeGrounding } from './grounding.ts';
 import { writeLogprobs } from './logprobs.ts';
 import { readUsage, writeUsage } from './usage.ts';
@@ -27,26 +27,26 @@ export const glance = (body: Json): Usage | undefined =>
 export function encodeReply(reply: Reply, echo: Echo): Json {
   const choices = [{ parts: reply.parts, reason: reply.reason }, ...(reply.others ?? [])];
   return {
-    candidates: choices.map(({ parts, reason }, index) =>
-      candidate(parts, reasonNames[reason], index, echo.drop),
-    ),
+    candidates: choices.map(({ parts, reason }, index) => candidate(parts, reason, index, echo.drop)),
     usageMetadata: writeUsage(reply.usage),
     modelVersion: echo.model,
     responseId: reply.id || echo.id,
   };
 }
 
-function candidate(parts: readonly Part[], finishReason: string, index: number, drop: Drop): Json {
+function candidate(parts: readonly Part[], reason: FinishReason, index: number, drop: Drop): Json {
   const spelled = parts.flatMap((part) => encodeAnswerPart(part, drop));
   const logprobs = parts.flatMap((part) => (part.kind === 'text' ? (part.logprobs ?? []) : []));
   return compact({
     content: { role: 'model', parts: spelled.length > 0 ? spelled : [silence] },
-    finishReason,
+    finishReason: reasonName(reason, parts.some(isRefusal)),
     index,
     groundingMetadata: writeGrounding(parts),
     logprobsResult: writeLogprobs(logprobs),
   });
 }
+
+const isRefusal = (part: Part): boolean => part.kind === 'refusal';
 
 /** What an answer without content says: Google's SDK takes a content without parts for a failure. */
 export const silence: Json = { text: '' };

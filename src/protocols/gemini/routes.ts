@@ -45,27 +45,29 @@ const example = {
   generationConfig: { maxOutputTokens: 256 },
 };
 
-const models: Route = {
+/** The same route under another path. */
+const under = (path: string, summary: string): Route => ({
   method: 'POST',
-  path: '/v1beta/models/*',
+  path,
   kind: 'chat',
   hint,
   docs: {
-    summary: 'Generate content',
+    summary,
     description:
-      'The last part of the path is `NAME:generateContent`, `NAME:streamGenerateContent` (add `?alt=sse` for server-sent events; a JSON array otherwise), `NAME:countTokens`; for models whose provider has them also `NAME:embedContent`, `NAME:batchEmbedContents` and `NAME:predict` (Imagen).',
+      'The last part of the path is `NAME:generateContent`, `NAME:streamGenerateContent` (add `?alt=sse` for server-sent events; a JSON array otherwise) or `NAME:countTokens`; for models whose provider has them also `NAME:embedContent`, `NAME:batchEmbedContents` and `NAME:predict` (Imagen).',
     request: requestSchema,
     response: responseSchema,
     example,
   },
-};
+});
 
-/** Where Gemini clients ask; those that talk to Vertex AI with an API key use the second path. */
+/**
+ * Where Gemini clients ask. The version is the client's choice and means the same to us: Google's SDK took `v1beta` up
+ * to its second major version and takes `v1` since, and talks to Vertex AI under a path of its own.
+ */
 export const routes: readonly Route[] = [
-  models,
-  {
-    ...models,
-    path: '/v1beta1/publishers/google/models/*',
-    docs: { ...models.docs, summary: 'Generate content (Vertex path)' },
-  },
+  under('/v1beta/models/*', 'Generate content'),
+  under('/v1/models/*', 'Generate content (v1)'),
+  under('/v1beta1/publishers/google/models/*', 'Generate content (Vertex path)'),
+  under('/v1/publishers/google/models/*', 'Generate content (Vertex path, v1)'),
 ];

@@ -1,5 +1,15 @@
-import { type Json, readArray, readNumber, readObject, readObjects, readString } from '../../core/json.ts';
-import { guessedTypes, localTarget, mergedSchemas } from './schema-words.ts';
+import { type Json, readArray, readObject, readObjects, readString } from '../../core/json.ts';
+import {
+  bounds,
+  brief,
+  counts,
+  formatOf,
+  notesOf,
+  noteValues,
+  textLimits,
+  wordsOf,
+} from './schema-limits.ts';
+import { branchesOf, guessedTypes, localTarget, mergedSchemas } from './schema-words.ts';
 
 /**
  * JSON Schema in Gemini's dialect, by an allow-list: no keyword its server does not know can reach it. What the dialect
@@ -143,12 +153,6 @@ function branchVariants(branch: Json, { schema: own, context }: Place): Variants
   return { variants: headed ? [headed, ...others] : [], nullable, head: '' };
 }
 
-/** The branches of a union; `true` allows anything, `false` nothing. */
-const branchesOf = (union: unknown): readonly Json[] =>
-  (readArray(union) ?? [])
-    .map((branch) => (branch === true ? {} : readObject(branch)))
-    .filter((branch) => branch !== undefined);
-
 /** Branches that differ in what they require only; told in words, not by repeating the whole object. */
 const onlyRequires = (union: readonly Json[]): boolean =>
   union.every((branch) => Object.keys(branch).every((key) => thin.has(key)));
@@ -190,6 +194,7 @@ function compileOne({ schema, context }: Place): Json {
 function bodyOf(schema: Json, context: Context, notes: string[]): Json {
   switch (schema.type) {
     case 'array':
+      noteValues(schema, 'object', notes);
       return { type: 'ARRAY', items: itemsOf(schema, context, notes), ...counts(schema, 'Items') };
     case 'string':
       return { type: 'STRING', ...wordsOf(schema, notes), ...textLimits(schema, notes) };
@@ -242,105 +247,6 @@ function itemsOf(schema: Json, context: Context, notes: string[]): Json {
   return compile({ anyOf: places }, context);
 }
 
-/** The values of a type that a schema names; all of them when none is of that type, which is a mistake. */
-function valuesOf(schema: Json, type: string): readonly unknown[] {
-  const all = 'const' in schema ? [schema.const] : (readArray(schema.enum) ?? []);
-  const values = all.filter((value) => value !== null);
-  const fitting = values.filter((value) => typeof value === type);
-  return fitting.length > 0 ? fitting : values;
-}
-
-/** Its enum is a list of texts, none of them empty ("enum[0]: cannot be empty"). */
-function wordsOf(schema: Json, notes: string[]): Json {
-  const values = valuesOf(schema, 'string');
-  const words = new Set(values.map((value) => (typeof value === 'string' ? value : JSON.stringify(value))));
-  if (words.size === 0) return {};
-  if (!words.delete('')) return { enum: [...words] };
-  notes.push(words.size === 0 ? 'always empty' : `empty, or one of ${brief([...words])}`);
-  return {};
-}
-
-/** The values of what is no text are told: in its enum they would turn into texts, and so would the arguments. */
-function noteValues(schema: Json, type: string, notes: string[]): void {
-  const values = valuesOf(schema, type);
-  if (values.length > 0)
-    notes.push(values.length === 1 ? `always ${brief(values[0])}` : `one of ${brief(values)}`);
-}
-
-function bounds(schema: Json): Json {
-  const [minimum, maximum] = [readNumber(schema.minimum), readNumber(schema.maximum)];
-  return { ...(minimum === undefined ? {} : { minimum }), ...(maximum === undefined ? {} : { maximum }) };
-}
-
-function textLimits(schema: Json, notes: string[]): Json {
-  const pattern = readString(schema.pattern);
-  return {
-    ...counts(schema, 'Length'),
-    ...(pattern === undefined ? {} : { pattern }),
-    ...formatOf(schema, 'string', notes),
-  };
-}
-
-/** `minItems` and `maxItems`, or those of another noun; only whole numbers from 0 are counts. */
-function counts(schema: Json, noun: 'Items' | 'Length' | 'Properties'): Json {
-  const out: Record<string, number> = {};
-  for (const name of [`min${noun}`, `max${noun}`]) {
-    const count = readNumber(schema[name]);
-    if (count !== undefined && Number.isSafeInteger(count) && count >= 0) out[name] = count;
-  }
-  return out;
-}
-
-/** The formats its server accepts, by type; any other one is told in the description. */
-const formats: Readonly<Record<string, readonly string[]>> = {
-  string: ['enum', 'date-time'],
-  number: ['float', 'double'],
-  integer: ['int32', 'int64'],
-};
-
-function formatOf(schema: Json, type: string, notes: string[]): Json {
-  const format = readString(schema.format);
-  if (format === undefined) return {};
-  const enumless = format === 'enum' && valuesOf(schema, 'string').length === 0;
-  if (formats[type]?.includes(format) && !enumless) return { format };
-  notes.push(`format: ${format}`);
-  return {};
-}
-
-// ------------------------------------------------------------------------------------------------------------- notes
-
-/** Keywords that constrain and that Gemini has no word for: their meaning goes into the description. */
-const told = new Set(
-  (
-    'exclusiveMinimum exclusiveMaximum multipleOf uniqueItems contains minContains maxContains patternProperties ' +
-    'propertyNames additionalProperties dependentRequired dependentSchemas dependencies if then else not default ' +
-    'contentEncoding contentMediaType unevaluatedItems'
-  ).split(' '),
-);
-
-function notesOf(schema: Json): string[] {
-  const notes: string[] = [];
-  for (const [key, value] of Object.entries(schema))
-    // `additionalProperties: false` is what Gemini keeps to anyway, `true` and `{}` say nothing.
-    if (told.has(key) && says(value)) notes.push(`${key}: ${brief(value)}`);
-  if (schema.uniqueItems === true) notes.push('no item twice');
-  for (const union of [schema.anyOf, schema.oneOf])
-    if (branchesOf(union).some(({ required, not }) => required ?? not)) notes.push(`any of: ${brief(union)}`);
-  return notes;
-}
-
-function says(value: unknown): boolean {
-  if (value === null || typeof value === 'boolean') return false;
-  return typeof value !== 'object' || Object.keys(value).length > 0;
-}
-
-const noteLimit = 200;
-
-function brief(value: unknown): string {
-  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
-  return text.length <= noteLimit ? text : `${text.slice(0, noteLimit - 1).replace(/[\ud800-\udbff]$/, '')}…`;
-}
-
 // -------------------------------------------------------------------------------------------------------------- roots
 
 /** Parameters that are one of several objects, as one object with all their properties; only what all require is required. */
@@ -349,15 +255,16 @@ function mergedBranches(schema: Json): Json {
   const [first] = objects;
   if (!first) return schema;
   if (objects.length === 1) return first;
-  const named = objects.map((branch) => Object.entries(readObject(branch.properties) ?? {}));
+  const shapes = objects.map((branch) => Object.entries(readObject(branch.properties) ?? {}));
+  if (shapes.every((shape) => shape.length === 0)) return first;
   const demanded = objects.map((branch) => new Set(readArray(branch.required) ?? []));
   const required = [...demanded[0]!].filter((name) => demanded.every((names) => names.has(name)));
-  const sets = named.map((properties) => properties.map(([name]) => name).join(', '));
+  const sets = shapes.map((shape) => shape.map(([name]) => name).join(', '));
   const note = `(one of these sets of fields: ${brief(sets)})`;
   return {
     type: 'OBJECT',
     // Of two that share a name the earlier branch has the word.
-    properties: Object.fromEntries(named.toReversed().flat()),
+    properties: Object.fromEntries(shapes.toReversed().flat()),
     ...(required.length > 0 ? { required } : {}),
     description: sentence(readString(first.description), note),
   };

@@ -2,6 +2,12 @@ import { type Json, readArray, readObject, readString } from '../../core/json.ts
 
 /** How JSON Schema is read, before anything is said in Gemini's words. */
 
+/** The branches of a union; `true` allows anything, `false` nothing. */
+export const branchesOf = (union: unknown): readonly Json[] =>
+  (readArray(union) ?? [])
+    .map((branch) => (branch === true ? {} : readObject(branch)))
+    .filter((branch) => branch !== undefined);
+
 /** What a reference within the same document points to: a JSON pointer, or an anchor of its definitions. */
 export function localTarget(root: Json, reference: string): Json | undefined {
   if (!reference.startsWith('#')) return undefined;

@@ -30,10 +30,13 @@ export function camel(json: Json): Json {
   for (const key in json) {
     const value = json[key];
     if (value === null || value === undefined) continue;
-    out[key.replaceAll(/(?<=.)_([a-z])/g, (_, letter: string) => letter.toUpperCase())] = value;
+    out[key.includes('_') ? spelledCamel(key) : key] = value;
   }
   return out;
 }
+
+const spelledCamel = (key: string): string =>
+  key.replaceAll(/(?<=.)_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 
 export const objectField = (json: Json, name: string): Json | undefined => readObject(field(json, name));
 export const stringField = (json: Json, name: string): string | undefined => readString(field(json, name));

@@ -1,6 +1,6 @@
 import { GatewayError } from '../../core/error.ts';
 import { type Json, omit, readArray, readObject, readObjects, readString } from '../../core/json.ts';
-import type { Message, Part } from '../../core/request.ts';
+import type { Message, Part, ReasoningPart } from '../../core/request.ts';
 import { decodeContent } from './decode-content.ts';
 import { decodeCall, decodeOther, decodeReasoning } from './decode-item.ts';
 import { asWritten } from './wire.ts';
@@ -73,7 +73,7 @@ function addItem(turns: Turns, item: Json, index: number): void {
     case 'message':
       return addMessage(turns, item, index);
     case 'reasoning':
-      return turns.add('assistant', [decodeReasoning(item)], true);
+      return addThought(turns, decodeReasoning(item));
     case 'function_call':
     case 'custom_tool_call':
       return turns.add('assistant', [decodeCall(item)], true);
@@ -83,6 +83,16 @@ function addItem(turns: Turns, item: Json, index: number): void {
     default:
       return turns.add('assistant', decodeOther(item), true);
   }
+}
+
+/** Gemini signs its calls. Where the thought of a call is nothing but that signature, it is the call's (see `encode-stream.ts`). */
+function addThought(turns: Turns, thought: ReasoningPart): void {
+  const parts = turns.messages.at(-1)?.parts ?? [];
+  const last = parts.at(-1);
+  const signs = thought.text === '' && thought.seal?.issuer === 'gemini';
+  if (signs && last?.kind === 'tool-call' && !last.seal)
+    parts[parts.length - 1] = { ...last, seal: thought.seal };
+  else turns.add('assistant', [thought], true);
 }
 
 function addMessage(turns: Turns, item: Json, index: number): void {

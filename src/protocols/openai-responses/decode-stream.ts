@@ -1,4 +1,4 @@
-import { GatewayError } from '../../core/error.ts';
+import type { GatewayError } from '../../core/error.ts';
 import { type ChatEvent, type FinishReason, noUsage } from '../../core/event.ts';
 import {
   type Json,
@@ -14,20 +14,23 @@ import type { Frame } from '../../wire/sse.ts';
 import { Blocks } from '../blocks.ts';
 import { decodeAnnotation, decodeContent } from './decode-content.ts';
 import { argsOf, decodeOther, decodeReasoning } from './decode-item.ts';
-import { cut, decodeFailure } from './errors.ts';
+import { cut, decodeFailure, garbage } from './errors.ts';
 import { readUsage } from './usage.ts';
 
-/** Responses stream events to the hall's events. Each frame's data says its type, so the event's name is not needed. */
+/**
+ * Responses stream events to the hall's events. Each frame's data says its type, so the event's name is not needed. What
+ * cannot be read is a fault of the upstream, unless it is the last thing that came: then the stream was cut.
+ */
 export function decodeStream(): Machine<Frame, ChatEvent> {
   const events = decodeEvents();
+  let broken = false;
   return {
     *push(frame) {
+      if (broken) yield* events.fail(garbage());
       if (frame.data === '[DONE]') return;
       const event = tryParseObject(frame.data);
-      if (event) return yield* events.push(event);
-      yield* events.fail(
-        new GatewayError({ kind: 'bad-upstream-data' }, 'The upstream sent a stream event that is not JSON.'),
-      );
+      if (event) yield* events.push(event);
+      else broken = true;
     },
     end: () => events.end(),
   };

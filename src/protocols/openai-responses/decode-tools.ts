@@ -10,7 +10,7 @@ import {
   readString,
 } from '../../core/json.ts';
 import type { HostedTool, Tool, ToolChoice } from '../../core/request.ts';
-import { id, spaceFields } from './wire.ts';
+import { id, inSpace } from './wire.ts';
 
 /** Tools as Responses lists them: flat functions, free-form tools, namespaces of both, and hosted ones. */
 export function decodeTools(tools: readonly Json[]): readonly Tool[] {
@@ -18,11 +18,7 @@ export function decodeTools(tools: readonly Json[]): readonly Tool[] {
     if (tool.type !== 'namespace') return [decodeTool(tool)];
     const namespace = readString(tool.name) ?? '';
     const space = omit(tool, namespaceNamed);
-    return readObjects(tool.tools).map((inner) => {
-      const decoded = decodeTool(inner);
-      const extra = { [id]: { ...decoded.extra?.[id], [spaceFields]: space } as Json };
-      return { ...decoded, namespace, extra };
-    });
+    return readObjects(tool.tools).map((inner) => inSpace({ ...decodeTool(inner), namespace }, space));
   });
 }
 
@@ -45,8 +41,15 @@ function decodeTool(tool: Json): Tool {
       strict: readBoolean(tool.strict),
     });
   if (tool.type === 'custom')
-    return compact({ kind: 'custom', ...common(customNamed), format: readObject(tool.format) });
+    return compact({ kind: 'custom', ...common(customNamed), format: decodeFormat(readObject(tool.format)) });
   return decodeHosted(tool);
+}
+
+/** A grammar stands flat on this wire, and in an object of its own on Chat's, whose form is the hall's. */
+function decodeFormat(format: Json | undefined): Json | undefined {
+  if (format?.type !== 'grammar') return format;
+  const { type, syntax, definition, ...rest } = format;
+  return { ...rest, type, grammar: compact({ syntax, definition }) };
 }
 
 /** A function's arguments are an object with properties, also when a client left the schema or half of it out. */

@@ -33,8 +33,15 @@ export function encodeAnnotations(citations: readonly Citation[], text: string, 
 
 // ----------------------------------------------------------------------------------------------- the user's words
 
+/** Whom input is for. */
+export interface Listener {
+  /** It takes sound. OpenAI's published API does not. */
+  readonly hears: boolean;
+  readonly drop: Drop;
+}
+
 /** What a user shows or says, as input content parts: none for what this wire cannot say, which is reported. */
-export function inputContent(part: Part, path: string, drop: Drop): readonly Json[] {
+export function inputContent(part: Part, path: string, listener: Listener): readonly Json[] {
   const own = ownForeign(part);
   if (own) return [own];
   switch (part.kind) {
@@ -43,15 +50,15 @@ export function inputContent(part: Part, path: string, drop: Drop): readonly Jso
     case 'refusal':
       return [{ type: 'input_text', text: part.text }];
     case 'media':
-      return [inputMedia(part, path, drop)];
+      return [inputMedia(part, path, listener)];
     default:
-      drop(`${path}: ${part.kind}`);
+      listener.drop(`${path}: ${part.kind}`);
       return [];
   }
 }
 
-function inputMedia(part: MediaPart, path: string, drop: Drop): Json {
-  const wire = encodeMedia(part);
+function inputMedia(part: MediaPart, path: string, { hears, drop }: Listener): Json {
+  const wire = part.media === 'audio' && !hears ? undefined : encodeMedia(part);
   if (wire) return compact({ ...wire, detail: part.detail, ...ownExtra(part) });
   drop(`${path}: ${part.media}`);
   return { type: 'input_text', text: `[${part.media} omitted: not supported by this model's API]` };

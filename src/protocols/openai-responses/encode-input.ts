@@ -10,15 +10,14 @@ import type {
 import type { Drop } from '../protocol.ts';
 import { encodeSeal } from '../seals.ts';
 import { callIds, type CallIds, hashed } from './call-ids.ts';
-import { encodeAnnotations, inputContent, outputText, refusalPart } from './encode-content.ts';
+import { encodeAnnotations, inputContent, type Listener, outputText, refusalPart } from './encode-content.ts';
 import { callItem, imageItem, searchItem, summaryOf } from './encode-item.ts';
 import { nativeFields, ownExtra, ownForeign, writtenItem } from './wire.ts';
 
 /** Whom the items are for. */
-export interface Reader {
+export interface Reader extends Listener {
   /** Whose encrypted reasoning can be read there. */
   readonly reads: ReadonlySet<string>;
-  readonly drop: Drop;
 }
 
 interface Scribe extends Reader {
@@ -34,7 +33,7 @@ export function encodeInput(
   const first = request.system.findIndex((part) => writtenItem(part) !== undefined);
   const own = first < 0 ? request.system.length : first;
   const texts = request.system.slice(0, own).flatMap((part) => ('text' in part ? [part.text] : []));
-  const lead = instructionItems(request.system.slice(own), 'system', scribe.drop);
+  const lead = instructionItems(request.system.slice(own), 'system', scribe);
   const input = request.messages.flatMap((message, index) =>
     encodeMessage(message, `messages[${index}]`, scribe),
   );
@@ -48,7 +47,7 @@ function isContinued(request: ChatRequest): boolean {
 }
 
 function encodeMessage(message: Message, path: string, scribe: Scribe): readonly Json[] {
-  if (message.role === 'system') return instructionItems(message.parts, path, scribe.drop);
+  if (message.role === 'system') return instructionItems(message.parts, path, scribe);
   if (message.role === 'user') return encodeUserTurn(message.parts, path, scribe);
   return encodeAssistantTurn(message.parts, path, scribe);
 }
@@ -66,12 +65,12 @@ function byItem(parts: readonly Part[]): readonly { readonly item: Json; readonl
 }
 
 /** `developer` is what instructions are called here, unless the client said `system`. */
-function instructionItems(parts: readonly Part[], path: string, drop: Drop): readonly Json[] {
+function instructionItems(parts: readonly Part[], path: string, listener: Listener): readonly Json[] {
   return byItem(parts).map(({ item, parts: said }) => ({
     type: 'message',
     role: 'developer',
     ...item,
-    content: said.flatMap((part) => inputContent(part, path, drop)),
+    content: said.flatMap((part) => inputContent(part, path, listener)),
   }));
 }
 
@@ -86,12 +85,12 @@ function encodeUserTurn(parts: readonly Part[], path: string, scribe: Scribe): r
     const here = `${path}.content[${index}]`;
     if (part.kind === 'tool-result') {
       const callId = scribe.ids.answer(part.callId);
-      if (callId === undefined) content.push(...orphan(part, here, scribe.drop));
-      else results.push(resultItem(part, callId, here, scribe.drop));
+      if (callId === undefined) content.push(...orphan(part, here, scribe));
+      else results.push(resultItem(part, callId, here, scribe));
       continue;
     }
     item = { ...item, ...writtenItem(part) };
-    content.push(...inputContent(part, here, scribe.drop));
+    content.push(...inputContent(part, here, scribe));
   }
   if (content.length > 0) results.push({ type: 'message', role: 'user', ...item, content });
   return results;
@@ -110,13 +109,13 @@ function latestResults(parts: readonly Part[]): readonly Part[] {
 }
 
 /** OpenAI answers 400 to the result of a call that it does not know, so its words are the user's. */
-const orphan = (result: ToolResultPart, path: string, drop: Drop): readonly Json[] => [
+const orphan = (result: ToolResultPart, path: string, listener: Listener): readonly Json[] => [
   { type: 'input_text', text: `[Result of the tool call ${result.callId}]` },
-  ...result.parts.flatMap((part) => inputContent(part, path, drop)),
+  ...result.parts.flatMap((part) => inputContent(part, path, listener)),
 ];
 
-function resultItem(result: ToolResultPart, callId: string, path: string, drop: Drop): Json {
-  const content = result.parts.flatMap((part) => inputContent(part, path, drop));
+function resultItem(result: ToolResultPart, callId: string, path: string, listener: Listener): Json {
+  const content = result.parts.flatMap((part) => inputContent(part, path, listener));
   const failed = result.failed ? [{ type: 'input_text', text: 'Error: ' }] : [];
   return {
     type: result.custom ? 'custom_tool_call_output' : 'function_call_output',

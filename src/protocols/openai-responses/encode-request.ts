@@ -1,6 +1,6 @@
 import { effortOf } from '../../core/effort.ts';
 import { compact, type Json, readObject } from '../../core/json.ts';
-import type { ChatRequest } from '../../core/request.ts';
+import type { ChatRequest, Extra } from '../../core/request.ts';
 import type { Drop, Target } from '../protocol.ts';
 import { shortened } from './call-ids.ts';
 import { toCodex } from './codex.ts';
@@ -29,13 +29,15 @@ function encodeBody(request: ChatRequest, target: Target): Json {
   const { drop } = target;
   const { sampling, toolChoice, tools } = request;
   const native = nativeFields(request);
-  const { instructions, input } = encodeInput(request, { reads: readableAt(target), drop });
+  const own = native ?? stateless(request, target);
+  const hears = native !== undefined || target.card?.inputs?.includes('audio') === true;
+  const { instructions, input } = encodeInput(request, { reads: readableAt(target), hears, drop });
   const offered = encodeTools(tools, drop);
   // OpenAI refuses a choice among no tools.
   const choosing = offered !== undefined || native !== undefined;
   reportLosses(request, drop);
   return compact({
-    ...(native ?? stateless(request, target)),
+    ...own,
     model: target.model,
     instructions: instructions === '' ? undefined : instructions,
     input: native ? input : remindOfJson(request, input),
@@ -46,11 +48,11 @@ function encodeBody(request: ChatRequest, target: Target): Json {
     temperature: sampling.temperature,
     top_p: sampling.topP,
     top_logprobs: sampling.logprobs?.top,
-    reasoning: encodeReasoning(request.reasoning, readObject(native?.reasoning)),
-    text: encodeText(request.output, readObject(native?.text)),
+    reasoning: encodeReasoning(request.reasoning, readObject(own.reasoning)),
+    text: encodeText(request.output, readObject(own.text)),
     stream: request.stream,
     // The newer name of the field stands among the native ones already.
-    user: native?.safety_identifier === request.user ? undefined : request.user,
+    user: own.safety_identifier === request.user ? undefined : request.user,
     service_tier: native ? request.serviceTier : tierOf(request.serviceTier, drop),
     prompt_cache_key: request.cacheKey === undefined ? undefined : shortened(request.cacheKey),
   });
@@ -64,14 +66,15 @@ function readableAt({ dialect, card }: Target): ReadonlySet<string> {
 }
 
 /** Nothing is kept by the server, so its answer must hold everything that the next turn has to bring back. */
-function stateless({ sampling, tools }: ChatRequest, { card }: Target): Json {
+function stateless(request: ChatRequest, { card, dialect }: Target): Json {
+  const { sampling, tools } = request;
   const include = [
     // OpenAI answers 400 "Encrypted content is not supported with this model" where a model cannot reason.
-    ...(card?.thinking === null ? [] : [sealsIncluded]),
+    ...(card?.thinking === null && dialect !== xaiDialect ? [] : [sealsIncluded]),
     ...(sampling.logprobs ? [logprobsIncluded] : []),
     ...(tools.some((tool) => tool.kind === 'hosted' && tool.tool === 'web-search') ? [sourcesIncluded] : []),
   ];
-  return { store: false, ...(include.length > 0 ? { include } : {}) };
+  return { store: false, ...(include.length > 0 ? { include } : {}), ...twinFields(request) };
 }
 
 const sourcesIncluded = 'web_search_call.action.sources';
@@ -112,18 +115,38 @@ function encodeReasoning(reasoning: ChatRequest['reasoning'], own: Json | undefi
 }
 
 function reportLosses(request: ChatRequest, drop: Drop): void {
-  const { sampling } = request;
+  const { sampling, system, messages } = request;
   if (sampling.stop) drop('stop');
   if (sampling.topK !== undefined) drop('top_k');
   if (sampling.seed !== undefined) drop('seed');
   if (sampling.presencePenalty) drop('presence_penalty');
   if (sampling.frequencyPenalty) drop('frequency_penalty');
   if ((sampling.choices ?? 1) > 1) drop('n');
-  for (const [protocol, fields] of Object.entries(request.extra))
-    if (protocol !== id) for (const name of Object.keys(fields)) if (!silent.has(name)) drop(name);
-  const parts = [...request.system, ...request.messages.flatMap((message) => message.parts)];
+  reportForeign(request, '', drop);
+  for (const [index, part] of system.entries()) reportForeign(part, `system[${index}].`, drop);
+  for (const [index, message] of messages.entries()) {
+    reportForeign(message, `messages[${index}].`, drop);
+    for (const [place, part] of message.parts.entries())
+      reportForeign(part, `messages[${index}].content[${place}].`, drop);
+  }
+  const parts = [...system, ...messages.flatMap((message) => message.parts)];
   if ([...parts, ...request.tools].some((item) => item.cache)) drop('cache_control');
 }
 
-/** Fields that say how the answer is to be spelled, which the client's own side of its protocol honours. */
-const silent = new Set(['stream_options', 'store']);
+function reportForeign({ extra }: { readonly extra?: Extra }, path: string, drop: Drop): void {
+  for (const [protocol, fields] of Object.entries(extra ?? {}))
+    if (protocol !== id) for (const name of Object.keys(fields)) if (!kept.has(name)) drop(`${path}${name}`);
+}
+
+/** Fields of other wires that are said here after all, or that the client's own side of its protocol honours. */
+const kept = new Set(['stream_options', 'store', 'role', 'metadata', 'verbosity', 'prompt_cache_retention']);
+
+/** What Chat says in the same words, being of the same house. */
+function twinFields({ extra }: ChatRequest): Json {
+  const { metadata, prompt_cache_retention, verbosity } = extra['openai-chat'] ?? {};
+  return compact({
+    metadata,
+    prompt_cache_retention,
+    text: verbosity === undefined ? undefined : { verbosity },
+  });
+}

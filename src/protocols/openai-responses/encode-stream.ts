@@ -62,7 +62,8 @@ export function encodeEvents(echo: Echo): Machine<ChatEvent, Json> {
   const at = (itemId: string) => ({ item_id: itemId, output_index: output.length });
 
   function* start(id: string): Iterable<Json> {
-    responseId = id.startsWith('resp_') ? id : `resp_${id || echo.id}`;
+    // What is kept by its id must have one of its own, and some servers give the same id to many answers.
+    responseId = id.startsWith('resp_') ? id : `resp_${(!echo.memory && id) || echo.id}`;
     const response = whole({ status: 'in_progress' });
     yield say('response.created', { response });
     yield say('response.in_progress', { response });
@@ -128,8 +129,12 @@ export function encodeEvents(echo: Echo): Machine<ChatEvent, Json> {
     const closing = open;
     open = undefined;
     if (closing.head.kind === 'reasoning') return yield* closeThought(closing, seal);
+    if (closing.head.kind === 'tool-call') {
+      yield* closeCall(closing, closing.head);
+      if (seal) yield* onCallSeal(seal);
+      return;
+    }
     if (seal) echo.drop(`${closing.head.kind}: signature of ${seal.issuer}`);
-    if (closing.head.kind === 'tool-call') return yield* closeCall(closing, closing.head);
     yield* closeContent(closing, citations);
   }
 
@@ -145,6 +150,13 @@ export function encodeEvents(echo: Echo): Machine<ChatEvent, Json> {
     const told = head.custom ? { input: text } : { name: head.name, arguments: text };
     yield say(`response.${argsEvent(head)}.done`, { ...at(itemId), ...told });
     yield* finishItem(callItem({ ...head, args: text }, { id: itemId, status: 'completed' }));
+  }
+
+  /** A call has no field for a signature, so it comes as a wordless thought, which `decode-input.ts` gives back to it. */
+  function* onCallSeal(seal: Seal): Iterable<Json> {
+    const item = reasoningItem({ text: '', seal }, freshId.reasoning());
+    yield* addItem({ ...item, encrypted_content: undefined });
+    yield* finishItem(item);
   }
 
   function* closeContent({ head, text, logprobs }: Open, citations: readonly Citation[]): Iterable<Json> {
@@ -187,7 +199,7 @@ export function encodeEvents(echo: Echo): Machine<ChatEvent, Json> {
   /** An item that comes whole, with the events that lead up to it on its own vendor's wire. */
   function* wholeItem(item: Json): Iterable<Json> {
     const type = String(item.type);
-    const { result: _, ...begun } = item;
+    const { result: _result, action: _action, ...begun } = item;
     const place = at(String(item.id));
     const stages = wholeStages[type] ?? [];
     yield* addItem({ ...begun, ...(stages.length > 0 ? { status: 'in_progress' } : {}) });

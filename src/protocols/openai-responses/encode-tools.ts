@@ -21,9 +21,8 @@ function spaceOf(tool: Tool, name: string, spaces: Map<string, Json[]>, out: Jso
   const known = spaces.get(name);
   if (known) return known;
   const tools: Json[] = [];
-  const own = tool.extra?.[id] as { readonly [spaceFields]?: Json } | undefined;
   spaces.set(name, tools);
-  out.push({ type: 'namespace', name, ...own?.[spaceFields], tools });
+  out.push({ type: 'namespace', name, ...spaceFields(tool), tools });
   return tools;
 }
 
@@ -31,16 +30,21 @@ function encodeTool(tool: Tool, path: string, drop: Drop): Json | undefined {
   for (const [protocol, fields] of Object.entries(tool.extra ?? {}))
     if (protocol !== id) for (const key of Object.keys(fields)) drop(`${path}.${key}`);
   if (tool.kind === 'hosted') return encodeHosted(tool, path, drop);
-  const { [spaceFields]: _, ...native } = (tool.extra?.[id] ?? {}) as Json & {
-    readonly [spaceFields]?: Json;
-  };
+  const native = tool.extra?.[id];
   const common = { name: tool.name, description: tool.description };
-  if (tool.kind === 'custom') return compact({ type: 'custom', ...common, format: tool.format, ...native });
-  if (tool.extra?.[id])
+  if (tool.kind === 'custom')
+    return compact({ type: 'custom', ...common, format: encodeFormat(tool.format), ...native });
+  if (native)
     return compact({ type: 'function', ...common, parameters: tool.schema, strict: tool.strict, ...native });
   // This wire's own default is strict, which forbids most schemas that others write.
   const parameters = objectSchema(omit(tool.schema, metaFields));
   return compact({ type: 'function', ...common, parameters, strict: tool.strict ?? false });
+}
+
+/** Undoes `decodeFormat`. */
+function encodeFormat(format: Json | undefined): Json | undefined {
+  const { grammar, ...rest } = format ?? {};
+  return format && { ...rest, ...readObject(grammar) };
 }
 
 const metaFields = new Set(['$schema']);

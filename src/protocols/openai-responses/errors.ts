@@ -51,6 +51,12 @@ export const cut = (): GatewayError =>
     remedy: 'Send the request again.',
   });
 
+/** What a stream is that holds something else than events. */
+export const garbage = (): GatewayError =>
+  new GatewayError({ kind: 'bad-upstream-data' }, 'The upstream sent a stream event that is not JSON.', {
+    remedy: 'Check the base-url of this provider in config.yaml; a proxy in between may be answering.',
+  });
+
 /** What an answer is that is no response and no error either. */
 export const badData = (): GatewayError =>
   new GatewayError({ kind: 'bad-upstream-data' }, 'The upstream answered something that is not a response.', {

@@ -2,6 +2,7 @@ import { GatewayError } from '../../core/error.ts';
 import { type Json, readString } from '../../core/json.ts';
 import type { Protocol, Route, RouteHint, ToolRule } from '../protocol.ts';
 import { mendCodex, toCodex } from './codex.ts';
+import { continuing } from './continuing.ts';
 import { decodeRequest } from './decode-request.ts';
 import { decodeStream } from './decode-stream.ts';
 import { encodeRequest } from './encode-request.ts';
@@ -9,6 +10,7 @@ import { encodeStream } from './encode-stream.ts';
 import { decodeError, encodeError } from './errors.ts';
 import { decodeReply, encodeReply, glance } from './reply.ts';
 import { compactionSchema, countSchema, requestSchema, responseSchema } from './schema.ts';
+import { socket } from './socket.ts';
 import { codexDialect, id, issuer, xaiDialect } from './wire.ts';
 import { fitsXai, toXai } from './xai.ts';
 
@@ -97,6 +99,8 @@ const openaiResponses: Protocol = {
       'thread-id',
       'version',
     ],
+    continuing,
+    socket,
   },
   upstream: {
     tools: { ...names, namespaces: true, freeForm: true },
@@ -118,7 +122,7 @@ const openaiResponses: Protocol = {
     { what: 'stop sequence that ended the text', why: 'a completed response does not name it' },
     { what: 'prompt cache markers', why: 'caching goes by prompt_cache_key' },
     { what: 'the error flag of a tool result', why: 'outputs have none, so the text begins with "Error: "' },
-    { what: 'the seal of a text or a tool call', why: 'only reasoning items carry one' },
+    { what: 'the seal of a text', why: 'only reasoning items carry one' },
     { what: 'citations without a url', why: 'an annotation of a web page must point to it' },
     { what: 'hosted tools but web search', why: 'an item of theirs names things only OpenAI has' },
     { what: 'a tool call that could not be formed', why: 'told as a failed response, which clients retry' },

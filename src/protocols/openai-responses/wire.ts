@@ -1,5 +1,5 @@
 import { type Json, readObject } from '../../core/json.ts';
-import type { ChatRequest, Extra, Part } from '../../core/request.ts';
+import type { ChatRequest, Extra, Part, Tool } from '../../core/request.ts';
 
 /** This protocol's id, and whose encrypted reasoning its wire carries. */
 export const id = 'openai-responses';
@@ -17,23 +17,24 @@ export const xaiIssuer = 'xai';
 // ------------------------------------------------------------------------------------------- what this wire wrote
 
 /**
- * Under this key, the fields of a wire item that say nothing to anybody else: its id, its status, where a message
- * begins. They stand on the first part of the item. A symbol, because what nobody else would miss is nobody's loss to
- * report.
+ * Under this key a part holds the fields of its wire item that say nothing to anybody else: its id, its status, where a
+ * message begins. They stand on the first part of the item. A symbol, because what nobody else would miss is nobody's
+ * loss to report.
  */
 const written = Symbol('the item as its own wire wrote it');
 
-type Written = { readonly [written]?: Json };
-
 /** A part with what its item was besides its content. */
-export function asWritten<P extends Part>(part: P, item: Json): P {
-  const own = { ...part.extra?.[id], [written]: item } as Json;
-  return { ...part, extra: { ...part.extra, [id]: own } };
-}
+export const asWritten = <P extends Part>(part: P, item: Json): P => ({ ...part, [written]: item });
 
 /** The fields of the item that a part begins; undefined for a part of another wire, and for one that goes on. */
-export const writtenItem = (part: Part): Json | undefined =>
-  (part.extra?.[id] as Written | undefined)?.[written];
+export const writtenItem = (part: Part): Json | undefined => (part as { readonly [written]?: Json })[written];
+
+/** Under this key a tool holds what its namespace says of itself. */
+const spaced = Symbol('fields of the namespace');
+
+export const inSpace = <T extends Tool>(tool: T, fields: Json): T => ({ ...tool, [spaced]: fields });
+
+export const spaceFields = (tool: Tool): Json | undefined => (tool as { readonly [spaced]?: Json })[spaced];
 
 /** Under this key, the fields of a request that ask for nothing which another wire would fail to do. */
 export const honoured = Symbol('what is done without being said');
@@ -56,6 +57,3 @@ export const ownExtra = (thing: { readonly extra?: Extra }): Json => thing.extra
 /** An item or a content part as this protocol wrote it, when it was this protocol that did. */
 export const ownForeign = (part: Part): Json | undefined =>
   'foreign' in part && part.foreign?.protocol === id ? readObject(part.foreign.value) : undefined;
-
-/** Under this key, what a namespace says of itself; it stands on each of its tools. */
-export const spaceFields = Symbol('fields of the namespace');

@@ -118,11 +118,11 @@ describe('encoding thinking', () => {
     expect(thinking({ reasoning: { effort: 'high' } }, { id: 'm', thinking: null }).thinking).toBeUndefined();
   });
 
-  test('keeps the budget below max_tokens, or switches off where there is no room', () => {
+  test('leaves a quarter of max_tokens for the answer, or switches off where there is no room', () => {
     expect(thinking({ reasoning: { budget: 9000 }, sampling: { maxTokens: 4096 } })).toMatchObject({
-      thinking: { budget_tokens: 4095 },
+      thinking: { budget_tokens: 3072 },
       max: 4096,
-      dropped: ['reasoning: budget 9000 lowered to 4095 by max_tokens'],
+      dropped: ['reasoning: budget 9000 lowered to 3072 by max_tokens'],
     });
     const none = thinking({ reasoning: { effort: 'high' }, sampling: { maxTokens: 500 } });
     expect(none.thinking).toBeUndefined();

@@ -1,0 +1,110 @@
+import { type Static, Type } from '@sinclair/typebox';
+import { type Account, accountId } from '../accounts/account.ts';
+import type { GatewayError } from '../core/error.ts';
+import openaiResponses from '../protocols/openai-responses/index.ts';
+import type { Call, Connection, Operation, Outgoing, Tools } from './channel.ts';
+import {
+  type Base,
+  baseOf,
+  commonFields,
+  declared,
+  endpoint,
+  field,
+  type HeaderRules,
+  headerRules,
+  keyFields,
+  labelOf,
+  later,
+  patternsOf,
+  prefixOf,
+  proxyOf,
+  userAgent,
+} from './entry.ts';
+
+/** What channels have in common that sign in with a key and speak the Responses API. */
+
+/** @param address what is said of `base-url`. */
+export const responsesEntry = (address: string) =>
+  Type.Object(
+    {
+      ...keyFields,
+      'base-url': field.text(address),
+      ...commonFields,
+      websockets: field.flag('Talks to the upstream over a WebSocket where the client does.', later),
+      'alpha-search': field.flag('Offers the alpha search endpoint.', later),
+    },
+    { description: 'One key.' },
+  );
+
+type Entry = Static<ReturnType<typeof responsesEntry>>;
+
+/** How one vendor's host differs from another's. */
+export interface Vendor {
+  readonly provider: string;
+  /** The base URL of an entry without one. */
+  readonly url: string;
+  /** The family of its models. */
+  readonly catalog: string;
+  /** Patterns of the family's models that it does not serve. */
+  readonly missing?: readonly string[];
+  /** The paths under the base URL of what it can do besides chat. */
+  paths(base: Base): Readonly<Partial<Record<Operation, string>>>;
+  dialect?(base: Base): string | undefined;
+  judge(error: GatewayError): GatewayError;
+}
+
+/** @param path where the entry stands in its slice, such as `[0]`. */
+export function openResponses(vendor: Vendor, entry: Entry, path: string, tools: Tools): Connection {
+  const { provider, catalog, missing = [] } = vendor;
+  const base = baseOf(entry['base-url']?.trim() || vendor.url, '/responses', `${path}.base-url`, tools);
+  const rules = headerRules(entry.headers, `${path}.headers`, tools);
+  const prefix = prefixOf(entry.prefix, `${path}.prefix`, tools);
+  const dialect = vendor.dialect?.(base);
+  const paths = vendor.paths(base);
+  const models = declared(entry.models);
+  const excluded = patternsOf(entry['excluded-models']);
+  return {
+    id: `${provider}-api-key:${accountId(JSON.stringify(entry))}`,
+    provider,
+    accounts: [accountOf(provider, entry, base, path, tools)],
+    models: {
+      declared: models,
+      catalog,
+      excluded: models.length > 0 ? excluded : [...excluded, ...missing],
+      ...(prefix === undefined ? {} : { prefix }),
+    },
+    speaks: () => openaiResponses,
+    ...(dialect === undefined ? {} : { dialect }),
+    prepare: (call) =>
+      prepare(endpoint(base, paths[call.operation] ?? '/responses', call.query), rules, call),
+    judge: (error) => vendor.judge(error),
+    can: (operation) => operation === 'chat' || paths[operation] !== undefined,
+  };
+}
+
+function accountOf(provider: string, entry: Entry, base: Base, path: string, tools: Tools): Account {
+  const key = entry['api-key']?.trim() || undefined;
+  if (key === undefined) tools.warn(`${path}.api-key`, 'is empty; requests carry no key');
+  return {
+    id: accountId(provider, base.url, key ?? ''),
+    provider,
+    label: labelOf(provider, key),
+    secret: key === undefined ? { kind: 'none' } : { kind: 'api-key', key },
+    priority: entry.priority ?? 0,
+    weight: entry.weight ?? 1,
+    proxy: proxyOf(entry['proxy-url'], `${path}.proxy-url`, tools),
+  };
+}
+
+function prepare(url: string, rules: HeaderRules, call: Call): Outgoing {
+  const { account, body, stream } = call;
+  const headers = new Headers(call.headers);
+  headers.set('content-type', 'application/json');
+  // ChatGPT's backend streams whatever it is asked; the relay puts a whole answer together.
+  headers.set('accept', stream ? 'text/event-stream' : 'application/json, text/event-stream');
+  if (stream) headers.set('accept-encoding', 'identity');
+  headers.set('user-agent', userAgent);
+  if (account.secret.kind === 'api-key') headers.set('authorization', `Bearer ${account.secret.key}`);
+  rules.apply(headers, call.clientHeaders);
+  return { method: 'POST', url, headers, body, proxy: account.proxy };
+}

@@ -1,0 +1,84 @@
+import { describe, expect, test } from 'bun:test';
+import type { ChatRequest, Message } from '../../src/core/request.ts';
+import { derivedSession, openingOf, sessionOf } from '../../src/relay/session.ts';
+
+const uuid = '3f2504e0-4f89-41d3-9a0c-0305e82c3301';
+const read = (headers: Record<string, string>, body: Record<string, unknown> = {}) =>
+  sessionOf(new Headers(headers), body);
+
+describe('the name of a conversation', () => {
+  test.each([
+    ['x-claude-code-session-id', { 'X-Claude-Code-Session-Id': 'a' }, {}, 'a'],
+    ['metadata.user_id', {}, { metadata: { user_id: `user_9f86_account__session_${uuid}` } }, uuid],
+    ['metadata.user_id', {}, { metadata: { user_id: JSON.stringify({ session_id: 'a' }) } }, 'a'],
+    ['session-id', { 'Session-Id': 'a' }, {}, 'a'],
+    ['session_id', { session_id: 'a' }, {}, 'a'],
+    ['x-session-id', { 'X-Session-ID': 'a' }, {}, 'a'],
+    ['x-session-affinity', { 'X-Session-Affinity': 'a' }, {}, 'a'],
+    ['x-client-request-id', { 'X-Client-Request-Id': 'a' }, {}, 'a'],
+    ['session_id', {}, { session_id: 'a' }, 'a'],
+    ['sessionId', {}, { sessionId: 'a' }, 'a'],
+    ['prompt_cache_key', {}, { prompt_cache_key: 'a' }, 'a'],
+    ['conversation', {}, { conversation: 'a' }, 'a'],
+    ['conversation', {}, { conversation: { id: 'a' } }, 'a'],
+    ['metadata.user_id', {}, { metadata: { user_id: 'somebody' } }, 'somebody'],
+    ['conversation_id', {}, { conversation_id: 'a' }, 'a'],
+  ])('is read from %s', (from, headers, body, id) => {
+    expect(read(headers as unknown as Record<string, string>, body)).toEqual({ id, from });
+  });
+
+  test('is the surest of several', () => {
+    const body = { prompt_cache_key: 'key', conversation_id: 'c', metadata: { user_id: 'somebody' } };
+    expect(read({ 'x-session-id': 's', 'x-client-request-id': 'r' }, body)).toEqual({
+      id: 's',
+      from: 'x-session-id',
+    });
+    expect(read({}, body)?.id).toBe('key');
+  });
+
+  test.each([
+    ['nothing', {}],
+    ['an empty name', { session_id: ' ' }],
+    ['a number', { session_id: 7 }],
+    ['a control character', { session_id: 'a\u0007b' }],
+    ['more than 256 characters', { session_id: 'x'.repeat(257) }],
+    ['a conversation without an id', { conversation: {} }],
+  ])('is not %s', (_, body) => {
+    expect(read({}, body)).toBeUndefined();
+  });
+
+  test('is taken from the next place when the first one holds none', () => {
+    expect(read({ 'x-session-id': 'x'.repeat(300) }, { conversation_id: 'c' })?.id).toBe('c');
+  });
+});
+
+describe('a conversation that nobody named', () => {
+  const user = (text: string): Message => ({ role: 'user', parts: [{ kind: 'text', text }] });
+  const request = (system: string, ...messages: Message[]): ChatRequest => ({
+    model: 'm',
+    system: [{ kind: 'text', text: system }],
+    messages,
+    tools: [],
+    sampling: {},
+    stream: false,
+    extra: {},
+  });
+  const model: Message = { role: 'assistant', parts: [{ kind: 'text', text: 'Hi.' }] };
+
+  test('keeps its name while it grows', () => {
+    const first = derivedSession(request('Be kind.', user('Hello')));
+    expect(derivedSession(request('Be kind.', user('Hello'), model, user('More')))).toBe(first);
+    expect(derivedSession(request('Be rude.', user('Hello')))).not.toBe(first);
+    expect(derivedSession(request('Be kind.', user('Hallo')))).not.toBe(first);
+    expect(derivedSession(request('Be kind.Hello', user('')))).not.toBe(first);
+  });
+
+  test('opens each turn with what the user said last in words', () => {
+    const result: Message = {
+      role: 'user',
+      parts: [{ kind: 'tool-result', callId: 'a', parts: [], failed: false }],
+    };
+    expect(openingOf([user('One'), model, user('Two'), model, result])).toBe('Two');
+    expect(openingOf([])).toBe('');
+  });
+});
