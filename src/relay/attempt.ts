@@ -55,7 +55,7 @@ export async function attemptChat(errand: Errand, attempt: Attempt): Promise<Ans
 
 async function pass(errand: Errand, attempt: Attempt, passage: Passage): Promise<Answer> {
   errand.exchange.record.direct = passage.direct;
-  const response = await exchangeWith(errand, attempt, passage.body, passage.direct);
+  const response = await exchangeWith(errand, attempt, passage.body, speaksItself(errand, attempt));
   if (!response.ok) throw await refusal(response, attempt);
   return errand.hint.stream
     ? await readStream(errand, attempt, passage, response)
@@ -70,12 +70,16 @@ function upstreamOf({ protocol }: Attempt): UpstreamSide {
 
 function encode(errand: Errand, attempt: Attempt): Passage {
   const { exchange, plan, body } = errand;
-  const same = attempt.protocol === exchange.protocol && !exchange.route.codec;
+  const same = speaksItself(errand, attempt);
   if (!same || plan.reasoning || holdsForeignThoughts(exchange.body, body))
     return encodeHall(errand, attempt, replay(errand, attempt));
   const upstream = upstreamOf(attempt);
   return { upstream, direct: true, body: directBody(errand, attempt), tools: undefined, replay: undefined };
 }
+
+/** The client speaks the upstream's own language: its headers and its query mean something there, on either lane. */
+const speaksItself = ({ exchange }: Errand, { protocol }: Attempt): boolean =>
+  protocol === exchange.protocol && !exchange.route.codec;
 
 /** A request through the hall. */
 function encodeHall({ plan, drop }: Errand, attempt: Attempt, said: Replay): Passage {
@@ -95,20 +99,23 @@ export function directBody({ exchange, hint }: Errand, attempt: Attempt): string
     : replaceTopLevel(exchange.body, 'model', attempt.model);
 }
 
-/** The HTTP exchange of a chat or a count. */
+/**
+ * The HTTP exchange of a chat or a count.
+ * @param own the client speaks the upstream's own language, so its headers and its query go along.
+ */
 export function exchangeWith(
   errand: Errand,
   attempt: Attempt,
   body: Call['body'],
-  direct: boolean,
+  own: boolean,
 ): Promise<Answered> {
   const { exchange, client, hint, kind } = errand;
   return dispatch(errand, attempt, {
     operation: kind === 'count-tokens' ? 'count-tokens' : 'chat',
     stream: hint.stream,
     body,
-    headers: direct ? passHeaders(exchange.headers, client.headers) : new Headers(),
-    query: direct ? exchange.query.toString() : '',
+    headers: own ? passHeaders(exchange.headers, client.headers) : new Headers(),
+    query: own ? exchange.query.toString() : '',
   });
 }
 

@@ -1,4 +1,4 @@
-import { GatewayError } from '../core/error.ts';
+import type { GatewayError } from '../core/error.ts';
 import type { ChatEvent, Finish } from '../core/event.ts';
 import type { Machine } from '../core/machine.ts';
 import type { ClientSide } from '../protocols/protocol.ts';

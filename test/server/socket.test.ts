@@ -44,7 +44,7 @@ const user = (text: string) => ({ type: 'message', role: 'user', content: [{ typ
 const types = (events: readonly Json[]) => events.map(({ type }) => type);
 /** The texts of an input that an upstream received. */
 const texts = (body: Json | undefined) =>
-  (body?.input as any[]).map((item) => item.content?.[0]?.text ?? item.type);
+  ((body?.input ?? []) as any[]).map((item) => item.content?.[0]?.text ?? item.type);
 
 /** What a server answers to a handshake that need not be a good one. */
 async function handshake(headers: Readonly<Record<string, string>>, at: Remembering = it, where = path) {
