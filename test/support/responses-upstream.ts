@@ -305,7 +305,11 @@ function innerEvents(item: Json, at: Json, turn: Turn): readonly Json[] {
   const text = String(custom ? item.input : item.arguments);
   return [
     ...padded(`response.${name}.delta`, at, piecesOf(text)),
-    { type: `response.${name}.done`, ...at, [custom ? 'input' : 'arguments']: text },
+    {
+      type: `response.${name}.done`,
+      ...at,
+      ...(custom ? { input: text } : { name: item.name, arguments: text }),
+    },
   ];
 }
 
