@@ -1,3 +1,6 @@
+import type { Proxy } from '../wire/proxy.ts';
+import type { Login } from './login.ts';
+
 /** One credential the operator gave us, whoever issued it. Secrets live in `secret` and nowhere else. */
 export interface Account {
   /** Stable over restarts and reloads: derived from what the credential is, never from where it stands in a file. */
@@ -13,22 +16,17 @@ export interface Account {
   readonly weight: number;
   /** The proxy for everything this credential does; see `wire/fetch.ts`. */
   readonly proxy: Proxy;
+  /** The project or workspace it acts in, where one login stands for several accounts. */
+  readonly workspace?: string;
 }
 
 export type Secret =
   | { readonly kind: 'none' }
   | { readonly kind: 'api-key'; readonly key: string }
-  | {
-      readonly kind: 'oauth';
-      readonly access: string;
-      readonly refresh?: string;
-      /** Milliseconds since 1970. */
-      readonly expiresAt: number;
-    }
-  | { readonly kind: 'service-account'; readonly json: string };
+  /** Somebody signed in. What is sent changes as the login renews itself, so it is read from there at each use. */
+  | { readonly kind: 'login'; readonly login: Login };
 
-/** Which way out: `environment` follows HTTP(S)_PROXY, `direct` bypasses every proxy, a URL names one. */
-export type Proxy = 'environment' | 'direct' | { readonly url: string };
+export type { Proxy };
 
 /** A secret as an operator may see it: the first four and last four characters when it is long, else a mask. */
 export function mask(secret: string): string {

@@ -1,8 +1,14 @@
 import type { Static, TSchema } from '@sinclair/typebox';
 import type { Account, Proxy } from '../accounts/account.ts';
+import type { QuotaWindow } from '../accounts/quota.ts';
 import type { GatewayError } from '../core/error.ts';
 import type { ModelCard, Thinking } from '../core/model.ts';
 import type { Protocol } from '../protocols/protocol.ts';
+import type { Answered } from '../wire/fetch.ts';
+import type { Outgoing } from '../wire/way.ts';
+import type { Logins } from './login.ts';
+
+export type { Outgoing };
 
 /**
  * One way out: a kind of place that serves models, and how to talk to it. A channel holds no translation; what two
@@ -22,6 +28,8 @@ export interface Channel<S extends TSchema = TSchema> {
    * @param configured the top-level keys that the config file has; these are left alone.
    */
   ambient?(configured: ReadonlySet<string>, tools: Tools): readonly Connection[];
+  /** For channels that people sign in to. */
+  readonly logins?: Logins;
 }
 
 /** What a channel is given to build with. */
@@ -52,10 +60,20 @@ export interface Connection {
   readonly dialect?: string;
   /** Endpoint, headers and sign-in: everything between an encoded body and a sendable request. */
   prepare(call: Call): Outgoing | Promise<Outgoing>;
-  /** Only for places that are not one HTTP exchange away: in-process, a WebSocket, a browser relay. */
-  send?(outgoing: Outgoing, signal: AbortSignal): Promise<Response>;
+  /**
+   * Only for places that are not one plain HTTP exchange away: in-process, a WebSocket, a browser relay, several hosts to
+   * try in turn, or an answer that arrives in a wrapping.
+   * @param exchange one HTTP exchange by the gateway's rules: proxy, deadlines, cancellation.
+   */
+  send?(
+    outgoing: Outgoing,
+    signal: AbortSignal,
+    exchange: (outgoing: Outgoing) => Promise<Answered>,
+  ): Promise<Answered>;
   /** Sharpens a decoded error with what only this channel knows, such as which window a 429 closed. */
   judge?(error: GatewayError, headers: Headers): GatewayError;
+  /** What the headers of an answer, good or bad, say of the credential's quota. */
+  quota?(headers: Headers, now: number): readonly QuotaWindow[];
   /** Whether the place has an endpoint for this operation; absent means `chat` only. */
   can?(operation: Operation, model: string): boolean;
   close?(): Promise<void>;
@@ -67,6 +85,12 @@ export interface Offer {
   readonly declared: readonly DeclaredModel[];
   /** The family of the static catalogue served when nothing is declared, such as `claude`; absent means none. */
   readonly catalog?: string;
+  /** Models that the place itself listed, besides the catalogue's; a declared list replaces both. */
+  readonly discovered?: readonly DeclaredModel[];
+  /** Other names for models of the catalogue and for discovered ones. */
+  readonly aliases?: readonly ModelAlias[];
+  /** A name that nobody offers goes through as it is. */
+  readonly open?: boolean;
   readonly prefix?: string;
   /** Patterns over upstream ids, lower case, `*` for any run of characters. */
   readonly excluded: readonly string[];
@@ -84,6 +108,17 @@ export interface DeclaredModel {
   readonly maxOutputTokens?: number;
   readonly thinking?: Thinking;
   readonly inputs?: NonNullable<ModelCard['inputs']>;
+}
+
+/** Another name for a model, as `oauth-model-alias` and the `model_aliases` of a login file give it. */
+export interface ModelAlias {
+  /** The upstream's own name. */
+  readonly name: string;
+  readonly alias: string;
+  readonly displayName?: string;
+  /** The model keeps its own name as well. */
+  readonly fork?: boolean;
+  readonly forceMapping?: boolean;
 }
 
 /** What is asked of an upstream: `chat`, `count-tokens`, or the path of a raw endpoint such as `/v1/embeddings`. */
@@ -105,15 +140,6 @@ export interface Call {
 }
 
 export type Body = string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>;
-
-/** A request ready for `wire/fetch.ts`. */
-export interface Outgoing {
-  readonly method: 'GET' | 'POST';
-  readonly url: string;
-  readonly headers: Headers;
-  readonly body?: Body;
-  readonly proxy: Proxy;
-}
 
 /** Keeps the type of the settings while checking the definition. */
 export const channel = <S extends TSchema>(definition: Channel<S>): Channel<S> => definition;

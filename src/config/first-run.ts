@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { writtenPlaces } from './discover.ts';
 import { temporaryFolder, type Whereabouts } from './places.ts';
-import { writeAtomic } from './write.ts';
+import { writeAtomic } from '../state/write.ts';
 
 /** The config of a first run. */
 export interface FirstRun {

@@ -11,7 +11,7 @@ import {
   writablePath,
 } from './places.ts';
 import type { Config } from './schema.ts';
-import { canWrite, probe } from './write.ts';
+import { canWrite, probe } from '../state/write.ts';
 
 /** One of the program's places on disk. */
 export interface Place {

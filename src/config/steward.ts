@@ -6,7 +6,7 @@ import { listenAddress } from './listen.ts';
 import { permissionNotice, readConfig } from './read.ts';
 import type { Applied, ApplyOptions, Runtime, Source, Steward } from './runtime.ts';
 import { type Config, documentSchema, keysForRestart } from './schema.ts';
-import { writeAtomic } from './write.ts';
+import { writeAtomic } from '../state/write.ts';
 
 export interface StewardOptions extends Omit<BuildOptions, 'file'> {
   readonly source: Source;

@@ -4,6 +4,20 @@ export type Scope = 'request' | 'model' | 'credential' | 'provider' | 'transport
 /** The step of one HTTP exchange with an upstream in which the transport failed. */
 export type Phase = 'connect' | 'first-byte' | 'gap' | 'cut';
 
+/** Why an upstream refuses a credential that it knows; each has a remedy of its own. */
+export type ForbiddenReason =
+  /** The plan or licence of the account does not include this model or service. */
+  | 'not_entitled'
+  /** The provider wants the account's owner to confirm something first. */
+  | 'verification_required'
+  | 'suspended'
+  /** The provider does not serve this country. */
+  | 'region'
+  /** A page meant for a browser came instead of an answer. */
+  | 'challenge'
+  /** A payment is due or a credit is used up (402). */
+  | 'billing';
+
 /** What went wrong, in no protocol's words. Branch on `kind`, never on a message. */
 export type Fault =
   /** The client's request cannot be served as it stands. `field` is a path such as `messages[2].content`. */
@@ -24,7 +38,7 @@ export type Fault =
   /** The upstream refuses our credential (401). Never shown to a client as its own 401. */
   | { readonly kind: 'upstream-unauthorized' }
   /** The upstream knows the credential but refuses this use of it (402, 403). */
-  | { readonly kind: 'upstream-forbidden'; readonly status: 402 | 403 }
+  | { readonly kind: 'upstream-forbidden'; readonly status: 402 | 403; readonly reason?: ForbiddenReason }
   | { readonly kind: 'overloaded' }
   | { readonly kind: 'upstream-failed'; readonly status: number }
   | { readonly kind: 'transport'; readonly phase: Phase }

@@ -142,16 +142,17 @@ export async function dispatch(errand: Errand, attempt: Attempt, said: Said): Pr
     query,
   });
   if (length !== undefined) outgoing.headers.set('content-length', String(length));
-  if (connection.send) return connection.send(outgoing, exchange.signal);
   const { timeouts } = config;
-  return send(outgoing, {
+  const options = {
     signal: exchange.signal,
     timeouts: {
       connectMs: timeouts['connect-seconds'] * 1000,
       firstByteMs: timeouts['first-byte-seconds'] * 1000,
       gapMs: timeouts['gap-seconds'] * 1000,
     },
-  });
+  };
+  if (!connection.send) return send(outgoing, options);
+  return connection.send(outgoing, exchange.signal, (again) => send(again, options));
 }
 
 /** An upstream's error answer, as an error. */

@@ -3,6 +3,8 @@ import type { ChatRequest, Part } from '../core/request.ts';
 import { directBody, exchangeWith, refusal } from './attempt.ts';
 import type { Errand } from './errand.ts';
 import type { Attempt } from './plan.ts';
+import { refusesThoughts } from './refused.ts';
+import { signedIn } from './renewal.ts';
 
 /** What an image counts for: vendors count by its size in pixels, which nobody can know without decoding it. */
 const tokensPerImage = 1_500;
@@ -29,12 +31,15 @@ export async function countTokens(errand: Errand): Promise<Response> {
 async function countUpstream(errand: Errand, attempt: Attempt): Promise<Response | undefined> {
   try {
     const body = directBody(errand, attempt);
-    const response = await exchangeWith(errand, attempt, body, true);
-    if (response.ok)
+    return await signedIn(errand, attempt, async () => {
+      const response = await exchangeWith(errand, attempt, body, true);
+      if (!response.ok) throw await refusal(response, attempt);
       return new Response(await response.text(), { headers: { 'content-type': 'application/json' } });
-    throw await refusal(response, attempt);
+    });
   } catch (thrown) {
-    if (thrown instanceof GatewayError && thrown.scope === 'request') throw thrown;
+    // The chat itself is asked again without the thoughts that another vendor left in the history.
+    const final = thrown instanceof GatewayError && thrown.scope === 'request' && !refusesThoughts(thrown);
+    if (final) throw thrown;
     return undefined;
   }
 }

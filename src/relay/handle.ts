@@ -12,6 +12,7 @@ import { type Attempt, exhausted, plan } from './plan.ts';
 import { createRecall } from './recall.ts';
 import { reframe } from './reframe.ts';
 import { attemptRaw, narrowed, passOn } from './raw.ts';
+import { signedIn } from './renewal.ts';
 import { openUpload, type Upload } from './upload.ts';
 
 /** The relay: one client request from top to bottom. This file is the map of the program. */
@@ -111,7 +112,7 @@ async function tryOne<A extends Pick<Answer, 'headers'>>(
       upstreamRequestId: error?.upstream?.requestId ?? requestIdOf(headers),
     });
   try {
-    const answer = await send(errand, attempt);
+    const answer = await signedIn(errand, attempt, () => send(errand, attempt));
     note('answered', undefined, answer.headers);
     errand.endings.push(end);
     if (config['passthrough-headers']) errand.passed = responseHeaders(answer.headers);

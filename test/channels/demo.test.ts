@@ -9,6 +9,8 @@ import { schemaFault } from '../support/schemas.ts';
 import { opened, sent } from './tools.ts';
 
 const never = new AbortController().signal;
+/** The demo answers by itself. */
+const nowhere = () => Promise.reject(new Error('The demo must send nothing.'));
 const weather = {
   type: 'object',
   properties: {
@@ -357,7 +359,11 @@ describe('as a connection', () => {
   ] as const)('%s answers a %s on its own wire', async (model, operation, field) => {
     const [connection] = on(true);
     const body = JSON.stringify({ model, max_tokens: 9, messages: [{ role: 'user', content: 'hi' }] });
-    const response = await connection!.send!(await sent(connection!, { model, operation, body }), never);
+    const response = await connection!.send!(
+      await sent(connection!, { model, operation, body }),
+      never,
+      nowhere,
+    );
     expect(await response.json()).toHaveProperty(field);
     expect(connection!.can!(operation, model)).toBe(true);
     expect(connection!.speaks(model).id).toBe(model === 'demo' ? 'openai-chat' : 'anthropic-messages');

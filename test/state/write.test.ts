@@ -10,8 +10,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { canWrite, probe, writeAtomic } from '../../src/config/write.ts';
-import { temporaryFolder } from './support.ts';
+import { canWrite, probe, writeAtomic } from '../../src/state/write.ts';
+import { temporaryFolder } from '../config/support.ts';
 
 let folder: ReturnType<typeof temporaryFolder>;
 beforeEach(() => (folder = temporaryFolder()));
