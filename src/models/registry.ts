@@ -1,9 +1,9 @@
-import type { Connection, DeclaredModel } from '../channels/channel.ts';
-import { compact } from '../core/json.ts';
+import type { Connection } from '../channels/channel.ts';
 import type { ModelCard } from '../core/model.ts';
-import { cardFor, familyOf } from './catalog.ts';
+import { cardFor } from './catalog.ts';
 import { nearestOf } from './nearest.ts';
-import type { Candidate, Registry } from './resolve.ts';
+import { type Offered, offersOf, type Withheld } from './offers.ts';
+import type { Candidate, Found, Registry, Skipped } from './resolve.ts';
 
 /** The settings that decide which names exist. A whole config will do. */
 export interface NamingRules {
@@ -14,14 +14,18 @@ export interface NamingRules {
 /**
  * Builds the registry of one runtime: exclusions by the upstream's name, then aliases, then prefixes. Declared models
  * always register, and no later failure unregisters anything. `provider/model` also finds a model, unlisted, unless
- * that is somebody's real name. Case is forgiven everywhere; an exact match comes first.
+ * that is somebody's real name; last, whoever takes any name takes this one. Case is forgiven everywhere; an exact match
+ * comes first.
  */
 export function createRegistry(connections: readonly Connection[], rules: NamingRules): Registry {
   const names = index();
   const addresses = index();
   const listed = new Map<string, ModelCard>();
+  const withheld = new Map<Connection, readonly Withheld[]>();
   for (const connection of connections) {
-    for (const offer of offersOf(connection)) {
+    const offers = offersOf(connection);
+    withheld.set(connection, offers.withheld);
+    for (const offer of offers.offered) {
       for (const name of namesOf(offer.id, connection.models.prefix, rules)) {
         const candidate = candidateOf(connection, offer, name);
         names.add(name, candidate);
@@ -33,12 +37,31 @@ export function createRegistry(connections: readonly Connection[], rules: Naming
   }
   const cards = [...listed.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   const newest = newestOf(cards);
+  const strangers = takers(connections);
+
+  function found(name: string): Found {
+    const named = names.find(name);
+    if (named) return { by: 'name', candidates: named };
+    const addressed = addresses.find(name);
+    if (addressed) return { by: 'address', candidates: addressed };
+    if (name === 'auto' && newest !== undefined)
+      return { by: 'auto', candidates: names.find(newest) ?? nobody };
+    const taken = strangers(name);
+    return taken.length > 0 ? { by: 'any-name', candidates: taken } : { by: undefined, candidates: nobody };
+  }
+
   return {
     list: () => cards,
-    find(name) {
-      const found = names.find(name) ?? addresses.find(name);
-      if (found) return found;
-      return name === 'auto' && newest !== undefined ? (names.find(newest) ?? nobody) : nobody;
+    find: (name) => found(name).candidates,
+    found,
+    skipped(name) {
+      const candidates = new Set(found(name).candidates.map(({ connection }) => connection));
+      return connections
+        .filter((connection) => !candidates.has(connection))
+        .map((connection): Skipped => {
+          const known = whyNot(connection, name, withheld.get(connection) ?? [], names);
+          return { connection, why: known ?? 'has no such model', knows: known !== undefined };
+        });
     },
     nearest: (name, limit) =>
       nearestOf(
@@ -57,66 +80,6 @@ function newestOf(cards: readonly ModelCard[]): string | undefined {
   return others.reduce((best, card) => ((card.created ?? 0) > (best?.created ?? 0) ? card : best), first)?.id;
 }
 
-// ----------------------------------------------------------------------------------------------------------- offers
-
-/** One model of one connection under one name, before prefixes. */
-interface Offer {
-  /** What clients call it. */
-  readonly id: string;
-  readonly upstream: string;
-  readonly card: ModelCard;
-  readonly forceMapping: boolean;
-  /** It is found when asked for, but not listed. */
-  readonly hidden: boolean;
-}
-
-function offersOf(connection: Connection): readonly Offer[] {
-  const { declared, catalog, excluded } = connection.models;
-  const isExcluded = matcher(excluded);
-  if (declared.length > 0)
-    return declared.filter(({ name }) => !isExcluded(name)).map((model) => declaredOffer(model, connection));
-  if (catalog === undefined) return [];
-  return familyOf(catalog)
-    .filter(({ card }) => !isExcluded(card.id))
-    .flatMap(({ card, aliases }) => [
-      { id: card.id, upstream: card.id, card, forceMapping: false, hidden: false },
-      ...aliases
-        .filter((alias) => !isExcluded(alias))
-        .map((alias) => ({ id: alias, upstream: alias, card, forceMapping: false, hidden: true })),
-    ]);
-}
-
-function declaredOffer(model: DeclaredModel, { models, provider }: Connection): Offer {
-  const known = cardFor(model.name, models.catalog);
-  const id = model.alias ?? model.name;
-  const card = compact({
-    id,
-    displayName: model.displayName ?? (model.alias === undefined ? known?.displayName : model.name),
-    ownedBy: models.catalog === undefined ? provider : (known?.ownedBy ?? provider),
-    created: known?.created,
-    contextWindow: model.contextWindow ?? known?.contextWindow,
-    maxOutputTokens: model.maxOutputTokens ?? known?.maxOutputTokens,
-    thinking: model.thinking ?? known?.thinking,
-    inputs: model.inputs ?? known?.inputs,
-  });
-  return { id, upstream: model.name, card, forceMapping: model.forceMapping ?? false, hidden: false };
-}
-
-/** Patterns are in lower case; `*` stands for any run of characters. */
-function matcher(patterns: readonly string[]): (name: string) => boolean {
-  const expressions = patterns.map(
-    (pattern) =>
-      new RegExp(
-        `^${pattern
-          .split(/\*+/)
-          .map((text) => RegExp.escape(text))
-          .join('.*')}$`,
-        's',
-      ),
-  );
-  return (name) => expressions.some((expression) => expression.test(name.toLowerCase()));
-}
-
 /** The bare name and the prefixed one. A model that is called like its own prefix keeps its bare name. */
 function namesOf(id: string, prefix: string | undefined, rules: NamingRules): readonly string[] {
   if (prefix === undefined) return [id];
@@ -124,7 +87,7 @@ function namesOf(id: string, prefix: string | undefined, rules: NamingRules): re
   return only ? [`${prefix}/${id}`] : [id, `${prefix}/${id}`];
 }
 
-function candidateOf(connection: Connection, offer: Offer, name: string): Candidate {
+function candidateOf(connection: Connection, offer: Offered, name: string): Candidate {
   return {
     connection,
     accounts: connection.accounts,
@@ -133,6 +96,58 @@ function candidateOf(connection: Connection, offer: Offer, name: string): Candid
     forceMapping: offer.forceMapping,
     card: name === offer.card.id ? offer.card : { ...offer.card, id: name },
   };
+}
+
+/** Why a connection that knows a name does not answer to it; undefined when it does not know it. */
+function whyNot(
+  connection: Connection,
+  name: string,
+  withheld: readonly Withheld[],
+  names: Index,
+): string | undefined {
+  const { prefix } = connection.models;
+  const wanted = name.toLowerCase();
+  const bare = prefix !== undefined && wanted.startsWith(`${prefix.toLowerCase()}/`);
+  const short = bare ? wanted.slice(prefix.length + 1) : wanted;
+  const held = withheld.find((each) => each.name.toLowerCase() === short);
+  if (held) return `has it, but it ${held.why}`;
+  const prefixed = prefix === undefined ? undefined : names.find(`${prefix}/${name}`);
+  const own = prefixed?.find((candidate) => candidate.connection === connection);
+  return own ? `offers it as "${own.name}" only` : undefined;
+}
+
+// ------------------------------------------------------------------------------------------------- names nobody offers
+
+/** Clients may ask for anything, so what is remembered of it is bounded. */
+const strangerLimit = 1_000;
+
+/** Who takes a name that nobody offers, where an entry allows it. The same name gets the same answer. */
+function takers(connections: readonly Connection[]): (name: string) => readonly Candidate[] {
+  const open = connections.filter(({ models }) => models.open === true);
+  const known = new Map<string, readonly Candidate[]>();
+  return (name) => {
+    if (open.length === 0 || name === '') return nobody;
+    let candidates = known.get(name);
+    if (!candidates) {
+      candidates = open.flatMap((connection) => strangerOf(connection, name));
+      if (known.size >= strangerLimit) known.clear();
+      known.set(name, candidates);
+    }
+    return candidates;
+  };
+}
+
+/** The model that a connection makes of a name, without its prefix or its provider's name; none where that is excluded. */
+function strangerOf(connection: Connection, name: string): readonly Candidate[] {
+  const { prefix, catalog, excluded } = connection.models;
+  const start = [prefix, connection.provider].find(
+    (word) => word !== undefined && name.toLowerCase().startsWith(`${word.toLowerCase()}/`),
+  );
+  const upstream = start === undefined ? name : name.slice(start.length + 1);
+  const only = { declared: [{ name: upstream }], excluded };
+  const { offered } = offersOf({ ...connection, models: only });
+  const card = { ...cardFor(upstream, catalog), id: name };
+  return offered.map((offer) => candidateOf(connection, { ...offer, card }, name));
 }
 
 // ------------------------------------------------------------------------------------------------------------ lookup

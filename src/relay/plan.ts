@@ -8,6 +8,7 @@ import type { Reasoning } from '../core/request.ts';
 import type { Candidate } from '../models/resolve.ts';
 import { splitSuffix } from '../models/suffix.ts';
 import type { Protocol } from '../protocols/protocol.ts';
+import { unknownModel } from './unknown-model.ts';
 
 /** One concrete try. The relay walks these in order until one answers. */
 export interface Attempt {
@@ -47,7 +48,8 @@ export function plan(runtime: Runtime, pool: Pool, asked: string): Plan {
 
 /** An id that contains parentheses wins over reading them as a suffix. */
 function named(runtime: Runtime, asked: string): { name: string; reasoning: Reasoning | undefined } {
-  if (runtime.registry.find(asked).length > 0) return { name: asked, reasoning: undefined };
+  const { by } = runtime.registry.found(asked);
+  if (by !== undefined && by !== 'any-name') return { name: asked, reasoning: undefined };
   const { name, reasoning } = splitSuffix(asked);
   return { name, reasoning };
 }
@@ -76,14 +78,6 @@ function attempt(candidate: Candidate, account: Account): Attempt {
     protocol: connection.speaks(model),
     shownAs: forceMapping ? name : undefined,
   };
-}
-
-function unknownModel(runtime: Runtime, name: string): GatewayError {
-  const nearest = runtime.registry.nearest(name, 3);
-  const hint = nearest.length > 0 ? `Did you mean ${nearest.map((id) => `"${id}"`).join(', ')}? ` : '';
-  return new GatewayError({ kind: 'not-found', what: 'model' }, `Model "${name}" is not offered here.`, {
-    remedy: `${hint}GET /v1/models lists every model; aliases, prefixes and excluded-models in config.yaml decide what is in it.`,
-  });
 }
 
 /** What to say when every option rests or has failed: the last failure, or who rests and until when. */

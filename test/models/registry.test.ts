@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import type { Connection, DeclaredModel, Offer } from '../../src/channels/channel.ts';
+import type { Connection, DeclaredModel, ModelAlias, Offer } from '../../src/channels/channel.ts';
 import { createRegistry, type NamingRules } from '../../src/models/registry.ts';
 
 /** A connection as far as a registry looks at it. */
@@ -105,6 +105,86 @@ describe('aliases', () => {
       'p:m',
       'q:x',
     ]);
+  });
+});
+
+describe('aliases of a catalogue', () => {
+  const claude = (...aliases: readonly ModelAlias[]) =>
+    connection('claude', { catalog: 'claude', excluded: ['claude-opus-5'], aliases });
+
+  test('an alias takes its model’s own name away, and leaves it when it forks', () => {
+    const alias = { name: 'Claude-Sonnet-5', alias: 'smart' };
+    expect(found('smart', [claude(alias)])).toEqual(['claude:claude-sonnet-5']);
+    expect(found('claude-sonnet-5', [claude(alias)])).toEqual([]);
+    expect(found('claude-sonnet-5', [claude({ ...alias, fork: true })])).toEqual(['claude:claude-sonnet-5']);
+  });
+
+  test('one model may have several aliases, and one alias stands for the first model', () => {
+    const both = claude(
+      { name: 'claude-sonnet-5', alias: 'a' },
+      { name: 'claude-sonnet-5', alias: 'b', displayName: 'Bee', forceMapping: true },
+      { name: 'claude-fable-5', alias: 'A' },
+    );
+    expect([...found('a', [both]), ...found('b', [both])]).toEqual([
+      'claude:claude-sonnet-5',
+      'claude:claude-sonnet-5',
+    ]);
+    expect(registry([both]).find('b')[0]).toMatchObject({ forceMapping: true, card: { displayName: 'Bee' } });
+    expect(found('claude-fable-5', [both])).toEqual(['claude:claude-fable-5']);
+  });
+
+  test('an alias of itself says nothing, and none brings an excluded model back', () => {
+    const one = claude(
+      { name: 'claude-sonnet-5', alias: 'Claude-Sonnet-5' },
+      { name: 'claude-opus-5', alias: 'opus' },
+    );
+    expect(found('claude-sonnet-5', [one])).toEqual(['claude:claude-sonnet-5']);
+    expect(found('opus', [one])).toEqual([]);
+  });
+
+  test('an alias of a model that the catalogue does not know yet is taken at its word', () => {
+    expect(found('next', [claude({ name: 'claude-next', alias: 'next' })])).toEqual(['claude:claude-next']);
+  });
+});
+
+describe('discovered models and any names', () => {
+  test('what a place lists stands beside the catalogue, and a declared list replaces both', () => {
+    const discovered = [{ name: 'claude-brand-new' }, { name: 'claude-sonnet-5' }];
+    const place = connection('claude', { catalog: 'claude', discovered, excluded: ['*-4-6'] });
+    expect(found('claude-brand-new', [place])).toEqual(['claude:claude-brand-new']);
+    expect(registry([place]).find('claude-sonnet-5')).toHaveLength(1);
+    const declared = connection('claude', { catalog: 'claude', discovered, declared: [{ name: 'own' }] });
+    expect(ids([declared])).toEqual(['own']);
+  });
+
+  test('a name nobody offers goes to whoever takes any, without prefix or provider', () => {
+    const open = connection('router', { open: true, prefix: 'r', excluded: ['secret*'] });
+    expect(found('new/model', [open])).toEqual(['router:new/model']);
+    expect(found('r/new/model', [open])).toEqual(['router:new/model']);
+    expect(found('router/new', [open])).toEqual(['router:new']);
+    expect(found('secret-one', [open])).toEqual([]);
+    expect(ids([open])).toEqual([]);
+  });
+
+  test('whoever offers a name outranks whoever takes any', () => {
+    expect(found('m', [connection('router', { open: true }), declares('p', { name: 'm' })])).toEqual(['p:m']);
+  });
+});
+
+describe('why a name is not served', () => {
+  const why = (name: string, one: Connection, rules: NamingRules = {}) =>
+    registry([one], rules).skipped(name)[0]?.why;
+
+  test('an exclusion names its pattern, an alias and a prefix the name to use', () => {
+    const excluded = connection('p', { declared: [{ name: 'gpt-4o' }], excluded: ['gpt-*'] });
+    expect(why('GPT-4o', excluded)).toBe('has it, but it is excluded by the pattern "gpt-*"');
+    expect(why('upstream', declares('p', { name: 'upstream', alias: 'nice' }))).toBe(
+      'has it, but it is offered under its alias "nice"',
+    );
+    const team = connection('p', { declared: [{ name: 'm' }], prefix: 'team' });
+    expect(why('m', team, { 'force-model-prefix': true })).toBe('offers it as "team/m" only');
+    expect(why('other', team, { 'force-model-prefix': true })).toBe('has no such model');
+    expect(why('m', team)).toBeUndefined();
   });
 });
 
