@@ -171,8 +171,12 @@ export interface Variant {
    * @throws GatewayError `invalid-request` for what the variant cannot do at all.
    */
   adapt(body: Json, drop: Drop): Json | undefined;
-  /** The direct lane's edit of a streamed answer, frame by frame; a new one for each stream. */
-  mend?(): (frame: Frame) => Frame;
+  /**
+   * The direct lane's edit of a streamed answer, a new one for each stream. A frame of which it makes nothing is left
+   * out.
+   * @param client the client's headers.
+   */
+  mend?(client: Headers): (frame: Frame) => Frame | undefined;
 }
 
 /** Whom a request is encoded for. */

@@ -7,9 +7,10 @@ import type { UpstreamSide } from '../protocols/protocol.ts';
 import { holdsForeignThoughts } from '../protocols/seals.ts';
 import { type Answered, passHeaders, send } from '../wire/fetch.ts';
 import type { Frame } from '../wire/sse.ts';
+import { adaptedBody, directEdit, variantOf } from './direct.ts';
 import { echoOf, type Errand } from './errand.ts';
 import { fit } from './fit.ts';
-import { type Dialect, directLane, type Edit, translatedLane } from './lane.ts';
+import { type Dialect, directLane, translatedLane } from './lane.ts';
 import { type Listener, overhear } from './overhear.ts';
 import { type FittedTools, fitTools } from './tools.ts';
 import { type Flow, open, reader } from './pipe.ts';
@@ -70,11 +71,12 @@ function upstreamOf({ protocol }: Attempt): UpstreamSide {
 
 function encode(errand: Errand, attempt: Attempt): Passage {
   const { exchange, plan, body } = errand;
-  const same = speaksItself(errand, attempt);
-  if (!same || plan.reasoning || holdsForeignThoughts(exchange.body, body))
-    return encodeHall(errand, attempt, replay(errand, attempt));
   const upstream = upstreamOf(attempt);
-  return { upstream, direct: true, body: directBody(errand, attempt), tools: undefined, replay: undefined };
+  const same = speaksItself(errand, attempt);
+  const passes = same && !plan.reasoning && !holdsForeignThoughts(exchange.body, body);
+  const own = passes ? adaptedBody(errand, attempt) : undefined;
+  if (own === undefined) return encodeHall(errand, attempt, replay(errand, attempt));
+  return { upstream, direct: true, body: own, tools: undefined, replay: undefined };
 }
 
 /** The client speaks the upstream's own language: its headers and its query mean something there, on either lane. */
@@ -85,18 +87,11 @@ const speaksItself = ({ exchange }: Errand, { protocol }: Attempt): boolean =>
 function encodeHall({ plan, drop }: Errand, attempt: Attempt, said: Replay): Passage {
   const upstream = upstreamOf(attempt);
   const fitted = fit(said.request, attempt.card, plan.reasoning, drop);
-  const tools = fitTools(fitted, upstream.tools, drop);
+  const tools = fitTools(fitted, variantOf(attempt)?.tools ?? upstream.tools, drop);
   const dialect = attempt.connection.dialect === undefined ? {} : { dialect: attempt.connection.dialect };
   const target = { model: attempt.model, card: attempt.card, drop, ...dialect };
   const body = JSON.stringify(upstream.encodeRequest(tools?.request ?? fitted, target));
   return { upstream, direct: false, body, tools, replay: said };
-}
-
-/** The client's own bytes, but for the model's name where the upstream knows another. */
-export function directBody({ exchange, hint }: Errand, attempt: Attempt): string {
-  return hint.model === attempt.model
-    ? exchange.body
-    : replaceTopLevel(exchange.body, 'model', attempt.model);
 }
 
 /**
@@ -249,7 +244,7 @@ async function readStream(
     throw notJson(headers);
   }
   const lane = passage.direct
-    ? directLane(passage.upstream.decodeStream(), dialect, shownEdit(attempt))
+    ? directLane(passage.upstream.decodeStream(), dialect, directEdit(errand, attempt))
     : translatedLane(restoring(passage), dialect);
   try {
     const flow = await open(lane, reader(bodyOf(response)), config.streaming['hold-seconds'] * 1000);
@@ -294,19 +289,6 @@ const listening = (write: Machine<ChatEvent, Frame>, listener: Listener): Machin
   push: (event) => write.push(listener.hear(event)),
   end: () => write.end(),
 });
-
-/** Under `force-mapping` every frame that names the model names the alias. In JSON text a quoted key cannot occur inside a string. */
-function shownEdit({ shownAs }: Attempt): Edit | undefined {
-  if (shownAs === undefined) return undefined;
-  const value = JSON.stringify(shownAs);
-  return (frame) => ({
-    ...frame,
-    data: frame.data.replace(
-      /"(model|modelVersion)"(\s*:\s*)"(?:[^"\\]|\\.)*"/,
-      (_, key: string, colon: string) => `"${key}"${colon}${value}`,
-    ),
-  });
-}
 
 const isEventStream = (headers: Headers) =>
   /event-stream/i.test(headers.get('content-type') ?? 'text/event-stream');

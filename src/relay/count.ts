@@ -1,6 +1,7 @@
 import { GatewayError } from '../core/error.ts';
 import type { ChatRequest, Part } from '../core/request.ts';
-import { directBody, exchangeWith, refusal } from './attempt.ts';
+import { exchangeWith, refusal } from './attempt.ts';
+import { directBody } from './direct.ts';
 import type { Errand } from './errand.ts';
 import type { Attempt } from './plan.ts';
 import { refusesThoughts } from './refused.ts';

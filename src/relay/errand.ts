@@ -45,6 +45,8 @@ export interface Errand {
   readonly upload?: Upload;
   /** What the answer says of memory. */
   readonly memory?: EchoMemory;
+  /** Keeps the answer; absent when nobody may. What the client's side words is kept by itself. */
+  keep?(answer: Json): void;
   /** The upstream's own headers that the client may see, where the config lets them through. */
   passed?: Headers;
   /** What is to be done when nothing more will be sent, such as giving back a place in the pool. */

@@ -95,7 +95,7 @@ export function directLane(decode: Machine<Frame, ChatEvent>, dialect: Dialect, 
       for (const event of decode.push(frame)) notice(seen, event);
       if (!seen.error) passed.push(frame);
     }
-    if (!seen.error) return edit ? piece(passed.map((frame) => render(edit(frame))).join('')) : [bytes];
+    if (!seen.error) return edit ? piece(passed.map((frame) => rendered(edit(frame))).join('')) : [bytes];
     return [...piece(passed.map(render).join('')), ...failure(seen.error)];
   }
 
@@ -127,7 +127,9 @@ export function directLane(decode: Machine<Frame, ChatEvent>, dialect: Dialect, 
   };
 }
 
-/** A change to each frame on the direct lane, such as the model's name under `force-mapping`. */
-export type Edit = (frame: Frame) => Frame;
+/** A change to each frame on the direct lane, such as the model's name under `force-mapping`; undefined leaves it out. */
+export type Edit = (frame: Frame) => Frame | undefined;
+
+const rendered = (frame: Frame | undefined): string => (frame ? render(frame) : '');
 
 const piece = (text: string): readonly Uint8Array[] => (text === '' ? [] : [encoder.encode(text)]);

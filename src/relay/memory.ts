@@ -41,6 +41,8 @@ export interface Joining {
 export interface Joined extends Joining {
   /** What the answer says of memory; undefined where the protocol has no words for it. */
   readonly memory?: EchoMemory;
+  /** Keeps the answer; absent when nobody may. What the client's side words is kept by itself. */
+  keep?(answer: Json): void;
 }
 
 const mebibyte = 1024 * 1024;
@@ -103,13 +105,11 @@ export function createMemory(durable: State, volatile: State): Memory {
       const body = resumed(request, memo, found, continuing);
       const changed = body === request.body ? exchange : { ...exchange, body: JSON.stringify(body) };
       const memory = { previous: memo.previous ?? exchange.continues, kept: memo.keep };
-      const watches = memo.keep && route.kind === 'chat' && !route.codec;
-      const watched = watches
-        ? watching(client, continuing, (answer) => {
-            if (!exchange.record.direct) keep(continuing, tenant, continuing.inputOf(body), answer);
-          })
-        : client;
-      return { exchange: changed, client: watched, body, plan, memory };
+      if (!memo.keep || route.kind !== 'chat' || route.codec)
+        return { exchange: changed, client, body, plan, memory };
+      const kept = (answer: Json) => keep(continuing, tenant, continuing.inputOf(body), answer);
+      const watched = watching(client, continuing, kept);
+      return { exchange: changed, client: watched, body, plan, memory, keep: kept };
     },
     read,
     forget(tenant, id) {

@@ -17,27 +17,42 @@ export interface Replay {
 
 /** Fits the thoughts of a request's history to an attempt. What cannot go back is left out whole, and reported. */
 export function replay(errand: Errand, attempt: Attempt): Replay {
-  const { exchange, tools, drop, session } = errand;
   const request = errand.chat();
+  const recalled = new Set<Turn>();
+  const putBack = putting(errand, request, attempt, recalled);
+  let opening = '';
+  const messages = request.messages.map((message): Message => {
+    if (message.role === 'user') opening = textOf(message.parts) || opening;
+    if (message.role !== 'assistant') return message;
+    const own = returnable(message.parts, attempt, errand.drop);
+    const parts = putBack ? putBack(own, opening) : own;
+    return parts === message.parts ? message : { ...message, parts };
+  });
+  const changed = messages.some((message, index) => message !== request.messages[index]);
+  return { request: changed ? { ...request, messages } : request, recalled };
+}
+
+/** How what was dropped is put back into a message of the model; undefined when there is nothing to put back. */
+function putting(errand: Errand, request: ChatRequest, attempt: Attempt, recalled: Set<Turn>) {
+  const { tools, exchange, session } = errand;
   const { tenant = '' } = exchange;
   const wish = tools.recall.knows(tenant) ? wishOf(errand, request, attempt) : undefined;
-  const recalled = new Set<Turn>();
+  if (!wish) return undefined;
+  const { reads, words } = wish;
   /** A client may split an answer into several messages; each thought goes back once. */
   const given = new Set<Part>();
-  let opening = '';
-
-  function restored(own: readonly Part[], { reads, words }: Wish): readonly Part[] {
-    const anchors = anchorsOf(own, { session, opening });
-    const turns = new Set(anchors.map((anchor) => tools.recall.find(tenant, anchor)));
-    const thinks = own.some((part) => isThought(part, { reads, words }));
-    const seal = (mark: Seal) => reads(mark) && mayReturn(mark, attempt);
+  const seal = (mark: Seal) => reads(mark) && mayReturn(mark, attempt);
+  return (own: readonly Part[], opening: string): readonly Part[] => {
+    const turns = new Set(
+      anchorsOf(own, { session, opening }).map((name) => tools.recall.find(tenant, name)),
+    );
+    const thinks = own.some((part) => isThought(part, wish));
     let parts = own;
     for (const turn of turns) {
       if (!turn) continue;
+      const asWords = words && isSameModel(turn.model, attempt);
       const thought = (part: ReasoningPart) =>
-        !thinks &&
-        !given.has(part) &&
-        (part.seal ? seal(part.seal) : words && isSameModel(turn.model, attempt));
+        !thinks && !given.has(part) && (part.seal ? seal(part.seal) : asWords);
       const woven = weave(parts, turn, { thought, seal });
       if (woven === parts) continue;
       recalled.add(turn);
@@ -45,17 +60,7 @@ export function replay(errand: Errand, attempt: Attempt): Replay {
       parts = woven;
     }
     return parts;
-  }
-
-  const messages = request.messages.map((message): Message => {
-    if (message.role === 'user') opening = textOf(message.parts) || opening;
-    if (message.role !== 'assistant') return message;
-    const own = returnable(message.parts, attempt, drop);
-    const parts = wish ? restored(own, wish) : own;
-    return parts === message.parts ? message : { ...message, parts };
-  });
-  const changed = messages.some((message, index) => message !== request.messages[index]);
-  return { request: changed ? { ...request, messages } : request, recalled };
+  };
 }
 
 // ------------------------------------------------------------------------------------------- which seals may go back

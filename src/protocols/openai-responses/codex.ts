@@ -4,6 +4,7 @@ import {
   type Json,
   omit,
   readArray,
+  readNumber,
   readObject,
   readObjects,
   readString,
@@ -12,7 +13,7 @@ import {
 import type { Frame } from '../../wire/sse.ts';
 import type { Drop } from '../protocol.ts';
 import { shortened } from './call-ids.ts';
-import { isMarked, sealOf } from './decode-item.ts';
+import { isOurs, sealOf } from './decode-item.ts';
 import { issuer, sealsIncluded } from './wire.ts';
 
 /**
@@ -117,7 +118,7 @@ export function ownReasoning(item: Json, reader: string, drop: Drop): Json | und
     drop('reasoning of another provider in the history');
     return undefined;
   }
-  if (!isMarked(item, seal)) return item;
+  if (!isOurs(item)) return item;
   return { ...omit(item, idField), encrypted_content: seal.value };
 }
 
@@ -158,18 +159,30 @@ const breakpointField = new Set(['prompt_cache_breakpoint']);
 
 // ------------------------------------------------------------------------------------------------------- its answers
 
-/** Some of its answers end without their output: the items that were done make it up, in their order. */
-export function mendCodex(): (frame: Frame) => Frame {
+/**
+ * Some of its answers end without their output: the items that were done make it up, in their order. Its own events are
+ * for Codex alone; OpenAI's SDK refuses to go on after one, so other clients do not get them.
+ */
+export function mendCodex(client: Headers): (frame: Frame) => Frame | undefined {
+  const isCodex = /^codex/i.test(client.get('originator') ?? client.get('user-agent') ?? '');
   const done: { readonly place: number; readonly item: Json }[] = [];
+
+  function finished(frame: Frame, event: Json): Frame {
+    const response = readObject(event.response);
+    if (!response || done.length === 0 || readArray(response.output)?.length) return frame;
+    const output = done.toSorted((a, b) => a.place - b.place || 0).map(({ item }) => item);
+    return { ...frame, data: JSON.stringify({ ...event, response: { ...response, output } }) };
+  }
+
   return (frame) => {
-    if (!/"response\.(output_item\.done|completed|incomplete)"/.test(frame.data)) return frame;
-    const event = tryParseObject(frame.data);
+    const event = ofInterest.test(frame.data) ? tryParseObject(frame.data) : undefined;
     const item = readObject(event?.item);
     if (event?.type === 'response.output_item.done' && item)
-      done.push({ place: typeof event.output_index === 'number' ? event.output_index : Infinity, item });
-    const response = readObject(event?.response);
-    if (!response || done.length === 0 || readArray(response.output)?.length) return frame;
-    const output = done.toSorted((a, b) => a.place - b.place || 0).map((each) => each.item);
-    return { ...frame, data: JSON.stringify({ ...event, response: { ...response, output } }) };
+      done.push({ place: readNumber(event.output_index) ?? Infinity, item });
+    if (event?.type === 'response.completed' || event?.type === 'response.incomplete')
+      return finished(frame, event);
+    return !isCodex && String(event?.type).startsWith('codex.') ? undefined : frame;
   };
 }
+
+const ofInterest = /"(?:response\.(?:output_item\.done|completed|incomplete)|codex\.[\w.]+)"/;

@@ -9,7 +9,7 @@ import type {
   ToolCallPart,
 } from '../../core/request.ts';
 import { decodeSeal } from '../seals.ts';
-import { asWritten, id, issuer, xaiIssuer } from './wire.ts';
+import { asWritten, id, issuer, unsealedMark, xaiIssuer } from './wire.ts';
 
 // ------------------------------------------------------------------------------------------------- reasoning
 
@@ -18,17 +18,20 @@ const fernet = /^gAAAA[\w-]+=*$/;
 
 /** The seal of a reasoning item. The wire says not whose it is, but OpenAI's tokens can be told by their form. */
 export function sealOf(item: Json): Seal | undefined {
-  const token = readString(item.encrypted_content)?.trim();
+  const token = tokenOf(item);
   const seal = decodeSeal(token, issuer);
-  if (!seal || seal.value !== token || fernet.test(token)) return seal;
+  if (seal?.issuer === unsealedMark) return undefined;
+  if (!seal || token === undefined || isOurs(item) || fernet.test(token)) return seal;
   return { ...seal, issuer: xaiIssuer };
 }
 
-/** Whether the token came in a wrapping of ours, and not as its issuer wrote it. */
-export const isMarked = (item: Json, seal: Seal): boolean =>
-  seal.value !== readString(item.encrypted_content)?.trim();
+const tokenOf = (item: Json): string | undefined => readString(item.encrypted_content)?.trim();
+
+/** Whether an item is one of our own making: its token bears our mark (see `seals.ts`), and its id means nothing to anybody. */
+export const isOurs = (item: Json): boolean => /^gw1r?\./.test(tokenOf(item) ?? '');
 
 const reasoningNamed = new Set(['type', 'encrypted_content']);
+const oursNamed = new Set([...reasoningNamed, 'id']);
 
 /** A reasoning item: its summary, or its raw text where the server shows it, and its encrypted whole. */
 export function decodeReasoning(item: Json): ReasoningPart {
@@ -39,9 +42,7 @@ export function decodeReasoning(item: Json): ReasoningPart {
     text: (summary.length > 0 ? summary : textsOf(item.content)).join('\n\n'),
     ...(seal ? { seal } : {}),
   };
-  // A seal that bears our mark went out under an id of our making, which its issuer has never seen.
-  const ours = seal !== undefined && isMarked(item, seal);
-  return asWritten(part, omit(item, ours ? new Set([...reasoningNamed, 'id']) : reasoningNamed));
+  return asWritten(part, omit(item, isOurs(item) ? oursNamed : reasoningNamed));
 }
 
 const textsOf = (list: unknown): readonly string[] =>

@@ -8,7 +8,7 @@ import type {
   ToolCallPart,
 } from '../../core/request.ts';
 import { encodeSeal } from '../seals.ts';
-import { writtenItem } from './wire.ts';
+import { unsealedMark, writtenItem } from './wire.ts';
 
 /** A fresh id with the prefix that items of this type must have. */
 export const freshId = {
@@ -22,15 +22,12 @@ export const freshId = {
 
 /**
  * A thought as an answer tells it. Its seal is marked even where OpenAI itself made it: OpenAI binds its token to the
- * item's id, and this id is ours, so the two must not come back to it together.
+ * item's id, and this id is ours, so the two must not come back to it together. One without a seal is marked too, since
+ * OpenAI would look it up among the responses that it stores.
  */
-export function reasoningItem(part: Pick<ReasoningPart, 'text' | 'seal'>, itemId: string): Json {
-  return compact({
-    id: itemId,
-    type: 'reasoning',
-    summary: summaryOf(part.text),
-    encrypted_content: part.seal ? encodeSeal(part.seal, 'nobody') : undefined,
-  });
+export function reasoningItem({ text, seal }: Pick<ReasoningPart, 'text' | 'seal'>, itemId: string): Json {
+  const token = encodeSeal(seal ?? { issuer: unsealedMark, value: '' }, 'nobody');
+  return { id: itemId, type: 'reasoning', summary: summaryOf(text), encrypted_content: token };
 }
 
 export const summaryOf = (text: string): readonly Json[] =>

@@ -14,6 +14,9 @@ export const xaiDialect = 'xai';
 /** Whose encrypted reasoning xAI's is. */
 export const xaiIssuer = 'xai';
 
+/** Marks, in the place of a vendor, a thought of an answer of ours that nobody has sealed. */
+export const unsealedMark = 'unsealed';
+
 // ------------------------------------------------------------------------------------------- what this wire wrote
 
 /**

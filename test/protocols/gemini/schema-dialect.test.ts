@@ -1,5 +1,5 @@
 import Ajv2020 from 'ajv/dist/2020.js';
-import { describe, expect, test } from 'bun:test';
+import { describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Json } from '../../../src/core/json.ts';
@@ -9,6 +9,9 @@ import { parametersSchema, responseSchema } from '../../../src/protocols/gemini/
 import { random } from '../../support/random.ts';
 import { anySchema } from '../../support/schemas-random.ts';
 import { geminiSchemaFault } from '../../support/gemini-schema.ts';
+
+// A thousand schemas take their time on a busy machine.
+setDefaultTimeout(60_000);
 
 /** The property `p` of an object, in Gemini's words. */
 function property(schema: unknown, more: Json = {}): unknown {
