@@ -24,6 +24,8 @@ export interface LiveSteward extends Steward {
    * @returns a function that ends it.
    */
   onSwap(callback: (current: Runtime, previous: Runtime) => void): () => void;
+  /** Builds the same config anew, because something else that a runtime is made of has changed, such as the logins. */
+  refresh(): Promise<void>;
   /** Retires the current runtime; nothing is applied after it. */
   close(): Promise<void>;
 }
@@ -68,7 +70,7 @@ export function createSteward(options: StewardOptions): LiveSteward {
       return { ...result, persisted: false, reason: 'this was a dry run; nothing was changed' };
     }
     const kept = await keep(text, persist === true);
-    swap(next, needsRestart);
+    adopt(next, needsRestart);
     return { ...result, ...kept };
   }
 
@@ -92,14 +94,28 @@ export function createSteward(options: StewardOptions): LiveSteward {
     return { persisted: false, reason: written.reason };
   }
 
-  function swap(next: Built, needsRestart: readonly string[]): void {
-    const previous = current.runtime;
-    current = next;
+  function adopt(next: Built, needsRestart: readonly string[]): void {
     log('info', 'config-applied', { etag: next.runtime.etag, connections: next.runtime.connections.length });
     if (needsRestart.length > 0) log('warn', 'config-needs-restart', { keys: needsRestart });
+    swap(next);
+  }
+
+  function swap(next: Built): void {
+    const previous = current.runtime;
+    current = next;
     tell(next.notices, told, log);
     for (const callback of callbacks) callback(next.runtime, previous);
     void previous.close();
+  }
+
+  /** The config is the one that was checked; what cannot be built now is told, and the old runtime stays. */
+  async function refresh(): Promise<void> {
+    if (closed) return;
+    try {
+      swap(build(current.runtime.text));
+    } catch (error) {
+      log('error', 'refresh-failed', { reason: error instanceof Error ? error.message : String(error) });
+    }
   }
 
   return {
@@ -116,6 +132,7 @@ export function createSteward(options: StewardOptions): LiveSteward {
         if (source.path === undefined) return { outcome: 'unchanged', etag: current.runtime.etag };
         return apply(wholeText(source.path));
       }),
+    refresh: () => inTurn(refresh),
     onSwap(callback) {
       callbacks.add(callback);
       return () => callbacks.delete(callback);

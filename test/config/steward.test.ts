@@ -337,3 +337,20 @@ test('close retires the runtime and refuses what comes after', async () => {
   expect(closed).toEqual(['a']);
   await expect(steward.apply('port: 2\n')).rejects.toThrow('The gateway is stopping');
 });
+
+describe('refresh', () => {
+  test('builds the same config anew, tells whoever watches, and closes what it replaces', async () => {
+    const closed: string[] = [];
+    const environment: Record<string, string> = { PLACE: 'one' };
+    const { steward, events } = start('', { environment, channels: [places(closed)] });
+    const { etag } = steward.current;
+    const swaps: string[] = [];
+    steward.onSwap(({ connections }) => swaps.push(connections[0]!.provider));
+    environment.PLACE = 'two';
+    await steward.refresh();
+    expect(providers(steward)).toEqual(['two']);
+    expect(steward.current.etag).toBe(etag);
+    expect([swaps, closed]).toEqual([['two'], ['one']]);
+    expect(events()).not.toContain('config-applied');
+  });
+});

@@ -97,6 +97,8 @@ function runtime({
     registry: {
       list: () => cards,
       find: () => [],
+      found: () => ({ by: undefined, candidates: [] }),
+      skipped: () => [],
       nearest: (name, limit) =>
         cards
           .map(({ id }) => id)
