@@ -1,5 +1,6 @@
 import type { Proxy } from '../wire/proxy.ts';
 import type { Login } from './login.ts';
+import type { FailureRule } from './rules.ts';
 
 /** One credential the operator gave us, whoever issued it. Secrets live in `secret` and nowhere else. */
 export interface Account {
@@ -18,6 +19,8 @@ export interface Account {
   readonly proxy: Proxy;
   /** The project or workspace it acts in, where one login stands for several accounts. */
   readonly workspace?: string;
+  /** What the operator says that errors of this credential's upstream mean; the first that matches decides. */
+  readonly failureRules?: readonly FailureRule[];
 }
 
 export type Secret =

@@ -21,7 +21,13 @@ export type ForbiddenReason =
 /** What went wrong, in no protocol's words. Branch on `kind`, never on a message. */
 export type Fault =
   /** The client's request cannot be served as it stands. `field` is a path such as `messages[2].content`. */
-  | { readonly kind: 'invalid-request'; readonly field?: string; readonly code?: string }
+  | {
+      readonly kind: 'invalid-request';
+      readonly field?: string;
+      readonly code?: string;
+      /** What is asked is beyond this model, such as a prefill or a picture; another one may be able to. */
+      readonly beyondModel?: true;
+    }
   /** The client's own key is missing or unknown. */
   | { readonly kind: 'unauthorized' }
   /** The client's key is good, but not for this. */
@@ -79,6 +85,22 @@ const rows: Readonly<Record<Fault['kind'], Row>> = {
   internal: { status: 500, code: 'internal_error', scope: 'request' },
 };
 
+/** What each reason of a refusal is called, and whom it concerns. */
+const forbidden: Readonly<Record<ForbiddenReason, Pick<Row, 'code' | 'scope'>>> = {
+  not_entitled: { code: 'upstream_not_entitled', scope: 'model' },
+  verification_required: { code: 'upstream_verification_required', scope: 'credential' },
+  suspended: { code: 'upstream_suspended', scope: 'credential' },
+  // The provider judges the address that the request comes from, not the key that it carries.
+  region: { code: 'upstream_region', scope: 'transport' },
+  challenge: { code: 'upstream_challenge', scope: 'transport' },
+  billing: { code: 'upstream_billing', scope: 'credential' },
+};
+
+const rowOf = (fault: Fault): Row =>
+  fault.kind === 'upstream-forbidden' && fault.reason
+    ? { ...rows[fault.kind], ...forbidden[fault.reason] }
+    : rows[fault.kind];
+
 export interface ErrorOptions {
   readonly cause?: unknown;
   /** What the reader can do next, as a full sentence; it is appended to the message a client sees. */
@@ -88,6 +110,8 @@ export interface ErrorOptions {
   readonly retryAfterMs?: number;
   /** What the upstream said, for logs and traces: never a secret, never a whole body. */
   readonly upstream?: UpstreamWords;
+  /** The beginning of the upstream's error answer, for the operator's rules; it is never shown or logged. */
+  readonly body?: string;
 }
 
 export interface UpstreamWords {
@@ -105,6 +129,8 @@ export class GatewayError extends Error {
   readonly scope: Scope;
   readonly retryAfterMs: number | undefined;
   readonly upstream: UpstreamWords | undefined;
+  /** Private, so that nothing which prints an error prints it. */
+  readonly #body: string | undefined;
 
   constructor(
     readonly fault: Fault,
@@ -113,9 +139,26 @@ export class GatewayError extends Error {
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.remedy = options.remedy;
-    this.scope = options.scope ?? rows[fault.kind].scope;
+    this.scope = options.scope ?? rowOf(fault).scope;
     this.retryAfterMs = options.retryAfterMs;
     this.upstream = options.upstream;
+    this.#body = options.body;
+  }
+
+  /** The beginning of the upstream's error answer; see `ErrorOptions`. */
+  get body(): string | undefined {
+    return this.#body;
+  }
+
+  /**
+   * Whether a fallback to another model may serve what failed here. What is wrong with the request itself fails
+   * everywhere, but a context that is too small, or a content or feature that is refused, is one model's own.
+   */
+  get otherModelMay(): boolean {
+    const { fault, upstream } = this;
+    if (this.scope !== 'request' || fault.kind === 'content-filtered') return true;
+    if (fault.kind === 'too-large') return upstream !== undefined;
+    return fault.kind === 'invalid-request' && fault.beyondModel === true;
   }
 
   /** The HTTP status a client gets. */
@@ -134,7 +177,7 @@ export class GatewayError extends Error {
     if (fault.kind === 'not-found' && fault.what === 'model') return 'model_not_found';
     if (fault.kind === 'transport' && fault.phase === 'cut') return 'stream_interrupted';
     if (fault.kind === 'transport' && fault.phase !== 'connect') return 'upstream_timeout';
-    return rows[fault.kind].code;
+    return rowOf(fault).code;
   }
 
   /** The message a client reads: what happened, then what to do. */
@@ -149,6 +192,7 @@ export class GatewayError extends Error {
       ...(this.remedy === undefined ? {} : { remedy: this.remedy }),
       ...(this.retryAfterMs === undefined ? {} : { retryAfterMs: this.retryAfterMs }),
       ...(this.upstream === undefined ? {} : { upstream: this.upstream }),
+      ...(this.body === undefined ? {} : { body: this.body }),
       ...(changes.fault ? {} : { scope: this.scope }),
       ...changes,
     });
