@@ -153,12 +153,9 @@ export async function dispatch(errand: Errand, attempt: Attempt, said: Said): Pr
 /** An upstream's error answer, as an error. */
 export async function refusal(response: Answered, attempt: Attempt): Promise<GatewayError> {
   const text = await response.text().catch(() => '');
-  const error = attempt.protocol.upstream!.decodeError(
-    response.status,
-    response.headers,
-    text.slice(0, errorLimit),
-  );
-  return judged(error, attempt, response.headers);
+  const body = text.slice(0, errorLimit);
+  const error = attempt.protocol.upstream!.decodeError(response.status, response.headers, body);
+  return judged(error.with({ body }), attempt, response.headers);
 }
 
 const errorLimit = 256 * 1024;
