@@ -78,13 +78,20 @@ function sharpened(error: GatewayError, said: Json | undefined): GatewayError {
   const details = readObjects(said.details);
   const message = readString(said.message) ?? '';
   const delay = retryDelayMs(details, message);
-  const waiting = delay === undefined ? error : error.with({ retryAfterMs: delay });
+  const named = withReason(error, details);
+  const waiting = delay === undefined ? named : named.with({ retryAfterMs: delay });
   return (
     refusedKey(waiting, details, message) ??
     usedUp(waiting, details, message) ??
     refusedRequest(waiting, details, message) ??
     waiting
   );
+}
+
+/** Google's machine word for what happened, such as `QUOTA_EXHAUSTED`, becomes the upstream's code. */
+function withReason(error: GatewayError, details: readonly Json[]): GatewayError {
+  const code = details.map((detail) => readString(detail.reason)).find((reason) => reason);
+  return code && error.upstream ? error.with({ upstream: { ...error.upstream, code } }) : error;
 }
 
 /** A key that Google does not take comes as 400, or as 403 when there is none; so does a country it does not serve. */
