@@ -1,4 +1,5 @@
 import type { Json } from '../core/json.ts';
+import type { DeclaredModel } from '../core/model.ts';
 import type { QuotaWindow } from './quota.ts';
 
 /** Who a login is. Two files of one identity are one account, whatever they are called. */
@@ -39,6 +40,8 @@ export interface Login {
   readonly state: LoginState;
   /** The newest that the provider told of its quota by endpoint. */
   readonly quota: readonly QuotaWindow[];
+  /** The models that the provider listed for it; undefined until it did, or when the channel cannot ask. */
+  readonly models: readonly DeclaredModel[] | undefined;
   /**
    * Makes sure that what it holds can be sent: undefined when it can, else a promise of the renewal or session in flight.
    * The renewal goes on when the signal aborts; only the waiting ends.

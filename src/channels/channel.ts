@@ -2,13 +2,13 @@ import type { Static, TSchema } from '@sinclair/typebox';
 import type { Account, Proxy } from '../accounts/account.ts';
 import type { QuotaWindow } from '../accounts/quota.ts';
 import type { GatewayError } from '../core/error.ts';
-import type { ModelCard, Thinking } from '../core/model.ts';
+import type { DeclaredModel } from '../core/model.ts';
 import type { Protocol } from '../protocols/protocol.ts';
 import type { Answered } from '../wire/fetch.ts';
 import type { Outgoing } from '../wire/way.ts';
 import type { Logins } from './login.ts';
 
-export type { Outgoing };
+export type { DeclaredModel, Outgoing };
 
 /**
  * One way out: a kind of place that serves models, and how to talk to it. A channel holds no translation; what two
@@ -89,25 +89,13 @@ export interface Offer {
   readonly discovered?: readonly DeclaredModel[];
   /** Other names for models of the catalogue and for discovered ones. */
   readonly aliases?: readonly ModelAlias[];
+  /** The place is asked for its own list, by the operation `models`. */
+  readonly live?: boolean;
   /** A name that nobody offers goes through as it is. */
   readonly open?: boolean;
   readonly prefix?: string;
   /** Patterns over upstream ids, lower case, `*` for any run of characters. */
   readonly excluded: readonly string[];
-}
-
-export interface DeclaredModel {
-  /** The upstream's own name. */
-  readonly name: string;
-  /** The name clients use; the upstream's when absent. */
-  readonly alias?: string;
-  readonly displayName?: string;
-  /** Answers name the alias instead of the upstream's model. */
-  readonly forceMapping?: boolean;
-  readonly contextWindow?: number;
-  readonly maxOutputTokens?: number;
-  readonly thinking?: Thinking;
-  readonly inputs?: NonNullable<ModelCard['inputs']>;
 }
 
 /** Another name for a model, as `oauth-model-alias` and the `model_aliases` of a login file give it. */
@@ -121,8 +109,11 @@ export interface ModelAlias {
   readonly forceMapping?: boolean;
 }
 
-/** What is asked of an upstream: `chat`, `count-tokens`, or the path of a raw endpoint such as `/v1/embeddings`. */
-export type Operation = 'chat' | 'count-tokens' | `/${string}`;
+/**
+ * What is asked of an upstream: `chat`, `count-tokens`, its list of `models` (a GET without a body), or the path of a raw
+ * endpoint such as `/v1/embeddings`.
+ */
+export type Operation = 'chat' | 'count-tokens' | 'models' | `/${string}`;
 
 export interface Call {
   readonly account: Account;

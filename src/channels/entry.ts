@@ -5,13 +5,11 @@ import { compact } from '../core/json.ts';
 import type { Thinking } from '../core/model.ts';
 import { efforts } from '../core/request.ts';
 import { parseProxy } from '../wire/proxy.ts';
-import { version } from '../version.ts';
 import type { DeclaredModel, Tools } from './channel.ts';
 
 /** What the entries of key-based channels have in common: fields of the config, and how they are read. */
 
-/** How this gateway introduces itself to every upstream. */
-export const userAgent = `cliproxyapi++/${version}`;
+export { userAgent } from '../version.ts';
 
 /** `withoutEffect` is the reason the program gives once for a key that it accepts and does not act upon. */
 export const later: SchemaOptions = { withoutEffect: 'this version does not act on it yet' };

@@ -1,0 +1,24 @@
+import { type Account, accountId } from '../accounts/account.ts';
+import { numberField, textField } from '../accounts/fields.ts';
+import type { Login } from '../accounts/login.ts';
+import { proxyOf } from './entry.ts';
+import type { Tools } from './channel.ts';
+
+/**
+ * A login as an account of a connection, with the priority, weight and proxy that its file asks for.
+ * @param workspace where one login stands for several accounts, such as a project; the account is another one then.
+ */
+export function loginAccount(login: Login, provider: string, tools: Tools, workspace?: string): Account {
+  const { fields, identity } = login;
+  const place = workspace ?? identity.workspace;
+  return {
+    id: workspace === undefined ? login.id : accountId(login.id, workspace),
+    provider,
+    label: [provider, identity.label, ...(workspace === undefined ? [] : [`(${workspace})`])].join(' '),
+    secret: { kind: 'login', login },
+    priority: Math.trunc(numberField(fields, 'priority') ?? 0),
+    weight: Math.max(0, Math.trunc(numberField(fields, 'weight') ?? 1)),
+    proxy: proxyOf(textField(fields, 'proxy_url'), 'proxy_url', tools),
+    ...(place === undefined ? {} : { workspace: place }),
+  };
+}
