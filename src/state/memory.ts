@@ -29,6 +29,13 @@ export function memoryShelf(): Shelf {
       const found = spaceOf(name).entries.get(key);
       return found && found.expiresAt > nowMs ? found.text : undefined;
     },
+    newest(name, limit, nowMs) {
+      const fresh = [...spaceOf(name).entries.values()].filter(({ expiresAt }) => expiresAt > nowMs);
+      return fresh
+        .slice(-limit)
+        .reverse()
+        .map(({ text }) => text);
+    },
     write(name, limits, entries) {
       const space = spaceOf(name);
       for (const entry of entries) {

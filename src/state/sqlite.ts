@@ -18,6 +18,9 @@ export function sqliteShelf(file: string): Shelf {
   const select = database.query<{ value: Uint8Array }, [string, string, number]>(
     'SELECT value FROM entries WHERE space = ? AND key = ? AND expires_at > ?',
   );
+  const latest = database.query<{ value: Uint8Array }, [string, number, number]>(
+    'SELECT value FROM entries WHERE space = ? AND expires_at > ? ORDER BY seq DESC LIMIT ?',
+  );
   const insert = database.query(
     'INSERT OR REPLACE INTO entries (space, key, value, size, expires_at) VALUES (?, ?, ?, ?, ?)',
   );
@@ -54,8 +57,9 @@ export function sqliteShelf(file: string): Shelf {
     read: (space, key, nowMs) =>
       patiently(() => {
         const row = select.get(space, key, nowMs);
-        return row ? Bun.zstdDecompressSync(row.value).toString('utf8') : undefined;
+        return row ? unpacked(row) : undefined;
       }),
+    newest: (space, limit, nowMs) => patiently(() => latest.all(space, nowMs, limit).map(unpacked)),
     write(space, limits, entries) {
       const rows = entries.map(({ key, text, expiresAt }) => ({
         key,
@@ -76,6 +80,8 @@ export function sqliteShelf(file: string): Shelf {
     },
   };
 }
+
+const unpacked = ({ value }: Pick<Row, 'value'>): string => Bun.zstdDecompressSync(value).toString('utf8');
 
 interface Row {
   readonly key: string;

@@ -17,6 +17,8 @@ export interface Space {
   get(key: string): Json | undefined;
   /** Keeps a document, which nobody may change from now on. One that is larger than a space takes is not kept. */
   put(key: string, value: Json): void;
+  /** The documents put last, newest first. */
+  newest(limit: number): readonly Json[];
   /** Returns whether there was one. */
   delete(key: string): boolean;
 }
@@ -34,6 +36,8 @@ export interface Limits {
 /** Where documents lie as text. A shelf is synchronous, and throws when it is broken. */
 export interface Shelf {
   read(space: string, key: string, nowMs: number): string | undefined;
+  /** The entries written last, newest first. */
+  newest(space: string, limit: number, nowMs: number): readonly string[];
   write(space: string, limits: Limits, entries: readonly Entry[]): void;
   remove(space: string, key: string): void;
   /** Forgets what has expired. */
@@ -151,6 +155,12 @@ export function createState(options: StateOptions = {}): State {
         waiting.delete(key);
         waiting.set(key, { value, expiresAt: now() + limits.ttlMs });
         flushSoon();
+      },
+      newest(limit) {
+        flush();
+        let texts: readonly string[] = [];
+        calmly((shelf) => (texts = shelf.newest(name, limit, now())));
+        return texts.map(tryParseObject).filter((value) => value !== undefined);
       },
       delete(key) {
         const existed = space.get(key) !== undefined;

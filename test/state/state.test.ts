@@ -52,6 +52,16 @@ describe.each(shelves)('a shelf in $name', ({ open }) => {
     shelf.close();
   });
 
+  test('tells what was written last, newest first, and nothing that has expired', () => {
+    const shelf = open();
+    shelf.write('s', limits, [entry('a', '1'), entry('b', '2', 5), entry('c', '3')]);
+    shelf.write('s', limits, [entry('a', '4')]);
+    shelf.write('other', limits, [entry('d', '5')]);
+    expect(shelf.newest('s', 10, 5)).toEqual(['4', '3']);
+    expect(shelf.newest('s', 1, 0)).toEqual(['4']);
+    shelf.close();
+  });
+
   test('gives nothing that has expired, and sweeps it away', () => {
     const shelf = open();
     shelf.write('s', limits, [entry('old', '1', 5), entry('new', '1', 6)]);

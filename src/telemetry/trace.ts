@@ -1,0 +1,53 @@
+import { compact, type Json } from '../core/json.ts';
+import type { AttemptRecord, RequestRecord } from './record.ts';
+import { clean, cleanLabel } from './redact.ts';
+import type { ClosedRecord } from './traces.ts';
+
+/** The most that one trace tells of lists whose length others decide. */
+const longestList = 100;
+
+/** A request that is over as an operator reads it: no body, no key, and foreign words cleaned. */
+export function traceOf({ record, totalMs, atMs }: ClosedRecord): Json {
+  const { error, usage } = record;
+  return compact({
+    id: clean(record.id),
+    at: new Date(atMs - totalMs).toISOString(),
+    client: words(record.client),
+    method: record.method,
+    path: clean(record.path),
+    protocol: words(record.protocol),
+    model: words(record.modelAsked),
+    route: routeOf(record),
+    credential: words(record.credential),
+    status: record.status,
+    stream: record.stream,
+    lane: record.attempts.length === 0 ? undefined : record.direct ? 'direct' : 'translated',
+    first_byte_ms: rounded(record.firstByteMs),
+    total_ms: rounded(totalMs),
+    attempts: record.attempts.slice(0, longestList).map(attemptOf),
+    tokens: usage && { ...usage },
+    dropped: record.dropped.size > 0 ? [...record.dropped].slice(0, longestList).map(clean) : undefined,
+    error: error && { code: cleanLabel(error.code), scope: error.scope, message: clean(error.message) },
+  });
+}
+
+const attemptOf = (attempt: AttemptRecord): Json =>
+  compact({
+    provider: cleanLabel(attempt.provider),
+    credential: cleanLabel(attempt.credential),
+    model: cleanLabel(attempt.model),
+    outcome: attempt.outcome,
+    status: attempt.status || undefined,
+    code: words(attempt.code),
+    ms: rounded(attempt.ms),
+    upstream_request_id: attempt.upstreamRequestId === '' ? undefined : clean(attempt.upstreamRequestId),
+  });
+
+/** Who served it, as `x-gateway-route` names it. */
+const routeOf = ({ provider, modelUsed }: RequestRecord): string | undefined =>
+  provider === '' ? undefined : cleanLabel(`${provider}/${modelUsed}`);
+
+const words = (text: string): string | undefined => (text === '' ? undefined : cleanLabel(text));
+
+const rounded = (ms: number | undefined): number | undefined =>
+  ms === undefined ? undefined : Math.round(ms * 10) / 10;

@@ -1,0 +1,98 @@
+import type { Json } from '../core/json.ts';
+import type { RequestRecord } from './record.ts';
+import { traceOf } from './trace.ts';
+
+/** What happened to the newest requests, by request id: in memory, and on disk for after a restart. */
+export interface Traces {
+  /** Takes a request that is over. Nothing is written up before somebody asks or the disk's turn comes. */
+  add(closed: ClosedRecord): void;
+  find(id: string): Json | undefined;
+  /** Newest first. */
+  newest(limit: number): readonly Json[];
+  /** Writes what is waiting; called before the process ends. */
+  flush(): void;
+}
+
+/** A request that is over, with what only the moment of its closing knew. */
+export interface ClosedRecord {
+  readonly record: RequestRecord;
+  readonly totalMs: number;
+  /** Milliseconds since 1970. */
+  readonly atMs: number;
+}
+
+/** Where traces lie on disk; a space of the state store will do. */
+export interface TraceShelf {
+  get(key: string): Json | undefined;
+  put(key: string, value: Json): void;
+  newest(limit: number): readonly Json[];
+}
+
+export interface TracesOptions {
+  readonly shelf: TraceShelf;
+  /** How many stay in memory. */
+  readonly most?: number;
+}
+
+/** Room on disk. A trace is some hundred bytes to a few kilobytes. */
+export const traceLimits = {
+  entries: 5_000,
+  bytes: 32 * 1024 * 1024,
+  entryBytes: 256 * 1024,
+  ttlMs: 7 * 24 * 3_600_000,
+};
+
+const mostInMemory = 5_000;
+const writeEveryMs = 250;
+/** What one turn writes. A gateway busier than that keeps on disk whatever failed, and of the rest what there is time for. */
+const mostPerTurn = 100;
+
+/** Traces over a shelf. */
+export function createTraces({ shelf, most = mostInMemory }: TracesOptions): Traces {
+  /** By id, oldest first. An id that a client uses twice means its newest request. */
+  const kept = new Map<string, ClosedRecord>();
+  let waiting: ClosedRecord[] = [];
+  let turn: ReturnType<typeof setTimeout> | undefined;
+
+  function write(records: readonly ClosedRecord[]): void {
+    for (const closed of records) shelf.put(closed.record.id, traceOf(closed));
+  }
+
+  function writeSome(): void {
+    turn = undefined;
+    if (waiting.length > mostPerTurn) waiting.sort((a, b) => weight(b) - weight(a));
+    write(waiting.slice(0, mostPerTurn));
+    waiting = [];
+  }
+
+  return {
+    add(closed) {
+      const { id } = closed.record;
+      kept.delete(id);
+      kept.set(id, closed);
+      if (kept.size > most) kept.delete(kept.keys().next().value!);
+      if (waiting.length < most) waiting.push(closed);
+      turn ??= setTimeout(writeSome, writeEveryMs);
+      turn.unref();
+    },
+    find(id) {
+      const closed = kept.get(id);
+      return closed ? traceOf(closed) : shelf.get(id);
+    },
+    newest(limit) {
+      const newest = [...kept.values()].slice(-limit).reverse().map(traceOf);
+      if (newest.length === limit) return newest;
+      const known = new Set(newest.map(({ id }) => id));
+      const earlier = shelf.newest(limit + newest.length).filter(({ id }) => !known.has(id));
+      return [...newest, ...earlier].slice(0, limit);
+    },
+    flush() {
+      clearTimeout(turn);
+      writeSome();
+    },
+  };
+}
+
+/** What is worth more on disk: failures, then requests that needed more than one attempt. */
+const weight = ({ record }: ClosedRecord): number =>
+  (record.error || record.status >= 400 ? 2 : 0) + (record.attempts.length > 1 ? 1 : 0);
