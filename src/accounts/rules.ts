@@ -92,9 +92,6 @@ export interface Ruling {
   readonly error: GatewayError;
 }
 
-/** The longest text that is looked at: what an expression costs grows with it. */
-const looked = 64 * 1024;
-
 /**
  * What the rules of an account say of an error. The first that matches decides; without one the request's own faults
  * stop the walk and cost nothing, and everything else goes on and costs what its scope says.
@@ -112,8 +109,7 @@ function actionFor(rules: readonly FailureRule[], error: GatewayError): Action |
   const status = error.upstream?.status ?? 0;
   if (!rules.some((rule) => rule.status === status)) return undefined;
   // What comes inside a stream has no body of its own; its words stand for it.
-  const said = error.body ?? [error.upstream?.type, error.upstream?.code, error.message].join(' ');
-  const text = said.slice(0, looked);
+  const text = error.body ?? [error.upstream?.type, error.upstream?.code, error.message].join(' ');
   return rules.find(
     (rule) =>
       rule.status === status &&

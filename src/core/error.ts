@@ -122,6 +122,9 @@ export interface UpstreamWords {
   readonly requestId?: string;
 }
 
+/** How much of an error answer is kept; a remembered failure keeps it as well. */
+const bodyLimit = 16 * 1024;
+
 /** The only error that crosses a folder. `message` is a plain sentence fit for a client. */
 export class GatewayError extends Error {
   override readonly name = 'GatewayError';
@@ -142,7 +145,7 @@ export class GatewayError extends Error {
     this.scope = options.scope ?? rowOf(fault).scope;
     this.retryAfterMs = options.retryAfterMs;
     this.upstream = options.upstream;
-    this.#body = options.body;
+    this.#body = options.body?.slice(0, bodyLimit);
   }
 
   /** The beginning of the upstream's error answer; see `ErrorOptions`. */

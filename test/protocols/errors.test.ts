@@ -1,12 +1,7 @@
 import { describe, expect, test } from 'bun:test';
-import {
-  errorWords,
-  faultOfStatus,
-  plainText,
-  retryAfterMs,
-  statusOfWords,
-  upstreamError,
-} from '../../src/protocols/errors.ts';
+import { errorWords, plainText, statusOfWords, upstreamError } from '../../src/protocols/errors.ts';
+import { faultOfStatus } from '../../src/protocols/faults.ts';
+import { retryAfterMs } from '../../src/protocols/waits.ts';
 
 const now = Date.parse('2026-01-01T00:00:00Z');
 const wait = (headers: Record<string, string>) => retryAfterMs(new Headers(headers), now);
@@ -114,7 +109,7 @@ describe('faults', () => {
     [400, { code: 'content_filter' }, { kind: 'content-filtered' }],
     [400, { code: 'invalid_api_key' }, { kind: 'upstream-unauthorized' }],
     [401, {}, { kind: 'upstream-unauthorized' }],
-    [402, {}, { kind: 'upstream-forbidden', status: 402 }],
+    [402, {}, { kind: 'upstream-forbidden', status: 402, reason: 'billing' }],
     [403, {}, { kind: 'upstream-forbidden', status: 403 }],
     [404, { type: 'invalid_request_error', code: 'model_not_found' }, { kind: 'not-found', what: 'model' }],
     [404, { type: 'not_found_error', message: 'model: claude-x' }, { kind: 'not-found', what: 'model' }],

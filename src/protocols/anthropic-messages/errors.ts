@@ -1,6 +1,7 @@
 import { GatewayError } from '../../core/error.ts';
 import { type Json, readString, tryParseObject } from '../../core/json.ts';
 import { errorWords, readErrorWords, statusOfWords, upstreamError } from '../errors.ts';
+import { refaulted } from '../remedies.ts';
 
 /** The documented error types and the HTTP status of each (platform.claude.com, API errors). */
 const statuses: Readonly<Record<string, number>> = {
@@ -43,19 +44,14 @@ export function decodeErrorEvent(event: Json): GatewayError {
 }
 
 function sharpened(error: GatewayError, requestId: string | undefined): GatewayError {
-  const { upstream } = error;
+  const { fault, upstream } = error;
   const named =
     upstream && requestId && !upstream.requestId
       ? error.with({ upstream: { ...upstream, requestId } })
       : error;
-  // Anthropic answers an empty balance with 400 invalid_request_error, but the request is not what is wrong.
-  if (error.fault.kind !== 'invalid-request' || !/credit balance is too low/i.test(error.message))
-    return named;
-  return named.with({
-    fault: { kind: 'upstream-forbidden', status: 402 },
-    scope: 'credential',
-    remedy: "The operator should top up this provider's balance, or use another credential.",
-  });
+  // The whole of what Anthropic says to a country that it does not serve.
+  const elsewhere = fault.kind === 'upstream-forbidden' && /\bRequest not allowed\b/.test(error.message);
+  return elsewhere ? refaulted(named, { ...fault, reason: 'region' }) : named;
 }
 
 /** The upstream stopped before the message was over. */

@@ -1,4 +1,4 @@
-import type { GatewayError } from '../../core/error.ts';
+import type { Fault, ForbiddenReason, GatewayError } from '../../core/error.ts';
 import {
   type Json,
   readNumber,
@@ -8,6 +8,7 @@ import {
   tryParseObject,
 } from '../../core/json.ts';
 import { errorWords, readErrorWords, statusOfWords, upstreamError } from '../errors.ts';
+import { refaulted } from '../remedies.ts';
 
 /** Google's canonical status words, by HTTP status (google.rpc.Code). */
 const statusWords: Readonly<Record<number, string>> = {
@@ -77,41 +78,45 @@ function sharpened(error: GatewayError, said: Json | undefined): GatewayError {
   if (!said) return error;
   const details = readObjects(said.details);
   const message = readString(said.message) ?? '';
-  const delay = retryDelayMs(details, message);
-  const named = withReason(error, details);
-  const waiting = delay === undefined ? named : named.with({ retryAfterMs: delay });
   return (
-    refusedKey(waiting, details, message) ??
-    usedUp(waiting, details, message) ??
-    refusedRequest(waiting, details, message) ??
-    waiting
+    refusedKey(error, details, message) ??
+    refusedUse(error, details) ??
+    usedUp(error, details, message) ??
+    refusedRequest(error, details, message) ??
+    error
   );
 }
 
-/** Google's machine word for what happened, such as `QUOTA_EXHAUSTED`, becomes the upstream's code. */
-function withReason(error: GatewayError, details: readonly Json[]): GatewayError {
-  const code = details.map((detail) => readString(detail.reason)).find((reason) => reason);
-  return code && error.upstream ? error.with({ upstream: { ...error.upstream, code } }) : error;
-}
+const reasonsOf = (details: readonly Json[]) => details.map((detail) => readString(detail.reason));
 
-/** A key that Google does not take comes as 400, or as 403 when there is none; so does a country it does not serve. */
+/** A key that Google does not take comes as 400, or as 403 when there is none. */
 function refusedKey(
   error: GatewayError,
   details: readonly Json[],
   message: string,
 ): GatewayError | undefined {
-  const reasons = details.map((detail) => readString(detail.reason));
-  if (reasons.includes('API_KEY_INVALID') || /unregistered callers/.test(message))
-    return error.with({
-      fault: { kind: 'upstream-unauthorized' },
-      message: "The upstream refused the gateway's credential.",
-      remedy: 'The operator should check the key of this provider in config.yaml.',
-    });
-  if (!/user location is not supported/i.test(message)) return undefined;
-  return error.with({
-    fault: { kind: 'upstream-forbidden', status: 403 },
-    remedy: 'The operator should reach this provider through a proxy-url in a country that it serves.',
-  });
+  if (!reasonsOf(details).includes('API_KEY_INVALID') && !/unregistered callers/.test(message))
+    return undefined;
+  const refused = refaulted(error, { kind: 'upstream-unauthorized' });
+  return refused.with({ message: "The upstream refused the gateway's credential." });
+}
+
+/** The reasons that Google gives in `ErrorInfo` only; its sentences differ from service to service. */
+const reasons: Readonly<Record<string, ForbiddenReason>> = {
+  BILLING_DISABLED: 'billing',
+  CONSUMER_SUSPENDED: 'suspended',
+  VALIDATION_REQUIRED: 'verification_required',
+  SERVICE_DISABLED: 'not_entitled',
+  API_KEY_SERVICE_BLOCKED: 'not_entitled',
+  IAM_PERMISSION_DENIED: 'not_entitled',
+};
+
+function refusedUse(error: GatewayError, details: readonly Json[]): GatewayError | undefined {
+  const reason = reasonsOf(details)
+    .map((word) => reasons[word ?? ''])
+    .find(Boolean);
+  if (!reason || error.status === 429) return undefined;
+  return refaulted(error, { kind: 'upstream-forbidden', status: 403, reason });
 }
 
 /** Which quota closed: that of a day is used up, that of a minute throttles. Its id becomes the upstream's code. */
@@ -123,10 +128,8 @@ function usedUp(error: GatewayError, details: readonly Json[], message: string):
   const code = daily ?? ids[0];
   if (code === undefined) return undefined;
   const exhausted = daily !== undefined || /\blimit: 0\b/.test(message);
-  return error.with({
-    fault: { kind: exhausted ? 'quota-exhausted' : 'rate-limited' },
-    upstream: { ...error.upstream, code },
-  });
+  const fault: Fault = { kind: exhausted ? 'quota-exhausted' : 'rate-limited' };
+  return refaulted(error, fault).with({ upstream: { ...error.upstream, code } });
 }
 
 /** Requests that Google faults in words of its own. */
@@ -135,30 +138,13 @@ function refusedRequest(
   details: readonly Json[],
   message: string,
 ): GatewayError | undefined {
-  if (/token count \(?\d*\)? ?exceeds/.test(message)) return error.with({ fault: { kind: 'too-large' } });
+  if (/token count \(?\d*\)? ?exceeds/.test(message)) return refaulted(error, { kind: 'too-large' });
   if (error.upstream?.status === 404 && /^models\/|publisher model/i.test(message))
-    return error.with({ fault: { kind: 'not-found', what: 'model' }, scope: 'model' });
+    return refaulted(error, { kind: 'not-found', what: 'model' }).with({ scope: 'model' });
   const field = details
     .flatMap((detail) => readObjects(detail.fieldViolations))
     .map((violation) => readString(violation.field))
     .find((name) => name);
   if (!field || error.fault.kind !== 'invalid-request') return undefined;
   return error.with({ fault: { ...error.fault, field } });
-}
-
-/** `RetryInfo.retryDelay` ("0.84s"), else `ErrorInfo.metadata.quotaResetDelay` ("373ms"), else "after 12s" in the message. */
-function retryDelayMs(details: readonly Json[], message: string): number | undefined {
-  const told = details.map(
-    (detail) => readString(detail.retryDelay) ?? readString(readObject(detail.metadata)?.quotaResetDelay),
-  );
-  const said = /\b(?:after|in) ((?:\d+(?:\.\d+)?(?:ms|[hms]))+)/.exec(message)?.[1];
-  const text = told.find((delay) => delay !== undefined) ?? said;
-  return text === undefined ? undefined : durationMs(text);
-}
-
-const units: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
-
-function durationMs(text: string): number {
-  const pieces = text.matchAll(/(\d+(?:\.\d+)?)(ms|[hms])/g);
-  return Math.ceil([...pieces].reduce((sum, [, count, unit]) => sum + Number(count) * units[unit!]!, 0));
 }

@@ -1,5 +1,5 @@
 import { GatewayError } from '../../core/error.ts';
-import { type Json, readNumber, readObject, readString, tryParseObject } from '../../core/json.ts';
+import { type Json, readNumber, readObject } from '../../core/json.ts';
 import { errorWords, type ErrorWords, readErrorWords, statusOfWords, upstreamError } from '../errors.ts';
 
 // --------------------------------------------------------------------------------------------------- to a client
@@ -65,11 +65,9 @@ export const badData = (): GatewayError =>
 
 // ------------------------------------------------------------------------------------------------ from an upstream
 
-/** An error answer. ChatGPT's backend says in the body, not in a header, when its limit is lifted. */
-export function decodeError(status: number, headers: Headers, text: string): GatewayError {
-  const error = upstreamError(status, headers, errorWords(text));
-  return timed(error, readObject(tryParseObject(text)?.error));
-}
+/** An error answer. */
+export const decodeError = (status: number, headers: Headers, text: string): GatewayError =>
+  upstreamError(status, headers, errorWords(text));
 
 /** `response.failed` and `error` events, and a whole response whose status is failed. */
 export function decodeFailure(event: Json): GatewayError {
@@ -84,7 +82,7 @@ export function decodeFailure(event: Json): GatewayError {
     );
   const words = readErrorWords(response ? { error: response.error } : event);
   const status = readNumber(event.status) ?? readNumber(event.status_code) ?? failureStatus(words);
-  return timed(upstreamError(status, new Headers(), words), readObject(response?.error ?? event.error));
+  return upstreamError(status, new Headers(), words);
 }
 
 /** The status that a failure told in words amounts to, by the codes of this wire first. */
@@ -94,20 +92,4 @@ function failureStatus(words: ErrorWords): number {
   if (code === 'slow_down') return 503;
   if (code === 'usage_not_included') return 403;
   return statusOfWords(words);
-}
-
-/** `resets_at` is in Unix seconds, `resets_in_seconds` counts from now (spec: codex, errors). */
-function timed(error: GatewayError, body: Json | undefined): GatewayError {
-  const at = readNumber(body?.resets_at);
-  const after = readNumber(body?.resets_in_seconds) ?? retryIn(readString(body?.message));
-  const ms = at === undefined ? after && after * 1000 : at * 1000 - Date.now();
-  if (ms === undefined || error.status < 429) return error;
-  return error.with({ retryAfterMs: Math.max(0, Math.round(ms)) });
-}
-
-/** OpenAI's rate limits say it in words only when they come inside a stream: "Please try again in 1.2s". */
-function retryIn(message: string | undefined): number | undefined {
-  const [, count, unit] = /try again in (\d+(?:\.\d+)?)(ms|s)\b/.exec(message ?? '') ?? [];
-  if (count === undefined) return undefined;
-  return unit === 'ms' ? Number(count) / 1000 : Number(count);
 }
