@@ -78,13 +78,20 @@ function sharpened(error: GatewayError, said: Json | undefined): GatewayError {
   if (!said) return error;
   const details = readObjects(said.details);
   const message = readString(said.message) ?? '';
+  const named = withReason(error, details);
   return (
-    refusedKey(error, details, message) ??
-    refusedUse(error, details) ??
-    usedUp(error, details, message) ??
-    refusedRequest(error, details, message) ??
-    error
+    refusedKey(named, details, message) ??
+    refusedUse(named, details) ??
+    usedUp(named, details, message) ??
+    refusedRequest(named, details, message) ??
+    named
   );
+}
+
+/** Google's machine word for what happened, such as `QUOTA_EXHAUSTED`, becomes the upstream's code. */
+function withReason(error: GatewayError, details: readonly Json[]): GatewayError {
+  const code = reasonsOf(details).find((reason) => reason);
+  return code && error.upstream ? error.with({ upstream: { ...error.upstream, code } }) : error;
 }
 
 const reasonsOf = (details: readonly Json[]) => details.map((detail) => readString(detail.reason));
