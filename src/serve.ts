@@ -24,6 +24,7 @@ import { createState, type State } from './state/state.ts';
 import { banner } from './cli/banner.ts';
 import { createTelemetry } from './telemetry/create.ts';
 import type { LiveProvider, LogSettings, Telemetry } from './telemetry/telemetry.ts';
+import { createTraces, traceLimits, type Traces } from './telemetry/traces.ts';
 import { buildDate, commit, version } from './version.ts';
 
 /** How long a stop waits for answers that are still being given. */
@@ -47,6 +48,10 @@ export async function serve(options: { readonly config?: string }): Promise<void
   const live = () => liveProviders(steward.current, pool);
   const state = openState(paths, telemetry);
   const memory = createMemory(state, createState());
+  const traces = createTraces({ shelf: state.space('traces', traceLimits) });
+  telemetry.observe((closed) => {
+    if (closed.record.protocol !== '') traces.add(closed);
+  });
   const sockets = new Sockets();
   const hall: Hall = {
     steward,
@@ -57,7 +62,7 @@ export async function serve(options: { readonly config?: string }): Promise<void
     telemetry,
     readiness: () => readiness(live()),
     live,
-    admin: (door) => createAdmin(adminHall(steward, telemetry, here.environment), door),
+    admin: (door) => createAdmin(adminHall(steward, telemetry, traces, here.environment), door),
     version,
     startedAt,
   };
@@ -81,8 +86,9 @@ export async function serve(options: { readonly config?: string }): Promise<void
   watch?.close();
   await drain(server, sockets);
   await steward.close();
-  state.close();
   telemetry.flush();
+  traces.flush();
+  state.close();
   await telemetry.drained();
   process.exit(0);
 }
@@ -105,9 +111,22 @@ function logSettings(config: Config, paths: Paths): LogSettings {
   };
 }
 
-function adminHall(steward: LiveSteward, telemetry: Telemetry, environment: NodeJS.ProcessEnv) {
+function adminHall(
+  steward: LiveSteward,
+  telemetry: Telemetry,
+  traces: Traces,
+  environment: NodeJS.ProcessEnv,
+) {
   const password = environment.MANAGEMENT_PASSWORD?.trim();
-  return { steward, telemetry, version, commit, builtAt: buildDate, ...(password ? { password } : {}) };
+  return {
+    steward,
+    telemetry,
+    traces,
+    version,
+    commit,
+    builtAt: buildDate,
+    ...(password ? { password } : {}),
+  };
 }
 
 /** What outlives the process, in a file where one can be written. */

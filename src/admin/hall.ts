@@ -1,10 +1,12 @@
 import type { Steward } from '../config/runtime.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
+import type { Traces } from '../telemetry/traces.ts';
 
 /** What management stands on. */
 export interface AdminHall {
   readonly steward: Steward;
   readonly telemetry: Telemetry;
+  readonly traces: Traces;
   /** The program's version, such as `0.1.0`. */
   readonly version: string;
   readonly commit?: string;

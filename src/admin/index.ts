@@ -6,6 +6,7 @@ import { createGate } from './gate.ts';
 import type { AdminDoor, AdminHall, AdminRoute, Caller, Visit } from './hall.ts';
 import { logRoutes } from './logs.ts';
 import { Refusal, refusalBody } from './refusal.ts';
+import { traceRoutes } from './traces.ts';
 
 const base = '/v0/management';
 
@@ -15,7 +16,7 @@ const base = '/v0/management';
  */
 export function createAdmin(hall: AdminHall, door: AdminDoor): AnyElysia {
   const gate = createGate(hall, door);
-  const routes = [...configRoutes(hall), ...logRoutes(hall.telemetry)];
+  const routes = [...configRoutes(hall), ...logRoutes(hall.telemetry), ...traceRoutes(hall.traces)];
   const headers = commonHeaders(hall);
 
   async function answer(request: Request, server: Caller | null, route: Work): Promise<Response> {

@@ -13,6 +13,8 @@ export interface Options {
   readonly json?: boolean;
   readonly explain?: boolean;
   readonly losses?: boolean;
+  /** A management key to ask the running gateway with. */
+  readonly key?: string;
   readonly help?: boolean;
   readonly version?: boolean;
 }
@@ -27,6 +29,7 @@ const options = {
   json: { type: 'boolean' },
   explain: { type: 'boolean' },
   losses: { type: 'boolean' },
+  key: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'v' },
 } as const;

@@ -4,11 +4,12 @@ import { printFault, printNotice } from '../config/fault.ts';
 import { hereabouts } from '../config/places.ts';
 import { protocols } from '../protocols/index.ts';
 import type { Options } from './arguments.ts';
+import { print, printJson } from './print.ts';
 
 /** Checks the config file, or prints the reference of its keys, or what each protocol cannot say. @returns the exit code. */
 export async function check(options: Options): Promise<number> {
-  if (options.explain) return print(options.json ? JSON.stringify(reference(), null, 2) : explain());
-  if (options.losses) return print(options.json ? JSON.stringify(losses(), null, 2) : lossesText());
+  if (options.explain) return options.json ? printJson(reference()) : print(explain());
+  if (options.losses) return options.json ? printJson(losses()) : print(lossesText());
   const here = hereabouts();
   const { found, looked } = discoverConfig(here, options.config);
   if (!found) {
@@ -18,15 +19,9 @@ export async function check(options: Options): Promise<number> {
     return 78;
   }
   const report = await checkFile(found.path, { environment: here.environment });
-  print(options.json ? JSON.stringify(report, null, 2) : readable(report));
+  if (options.json) printJson(report);
+  else print(readable(report));
   return report.faults.length > 0 ? 78 : 0;
-}
-
-/** A reader that has seen enough, as in `check --explain | head`, is no failure. */
-function print(text: string): number {
-  process.stdout.on('error', () => {});
-  process.stdout.write(`${text}\n`);
-  return 0;
 }
 
 function readable({ path, faults, notices, summary }: CheckReport): string {

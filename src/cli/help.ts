@@ -8,14 +8,15 @@ Commands
   check              read the config file and say what is wrong with it
   check --explain    print every key of the config file with its meaning
   check --losses     print what each protocol cannot say
+  trace [ID]         tell what happened to a request, or list the newest ones
   new-key            print a fresh client key for api-keys
   version            print the version
   help               print this
 
 Options
   --config FILE      use this config file; -config works too
+  --key KEY          a management key, for commands that ask the running gateway
   --json             print for a program instead of a person
 
 Without --config the file is looked for in the usual places, and one is written at the first run.
-Exit codes: 0 ok, 64 wrong command line, 69 port in use, 77 permission denied, 78 wrong configuration.
-`;
+Exit codes: 0 ok, 64 wrong command line, 69 port in use, 77 permission denied, 78 wrong configuration.`;

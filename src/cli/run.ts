@@ -6,6 +6,8 @@ import { buildDate, commit, version } from '../version.ts';
 import { readArguments, UsageError } from './arguments.ts';
 import { check } from './check.ts';
 import { help } from './help.ts';
+import { print } from './print.ts';
+import { trace } from './trace.ts';
 
 /** Does what a command line asks for, and sets the exit code. A failure is told on standard error and ends the process. */
 export async function run(argv: readonly string[]): Promise<void> {
@@ -19,7 +21,7 @@ export async function run(argv: readonly string[]): Promise<void> {
 }
 
 async function command(argv: readonly string[]): Promise<number> {
-  const { command, options } = readArguments(argv);
+  const { command, words, options } = readArguments(argv);
   if (options.help) return print(help);
   switch (command) {
     case 'serve':
@@ -28,20 +30,17 @@ async function command(argv: readonly string[]): Promise<number> {
       return 0;
     case 'check':
       return check(options);
+    case 'trace':
+      return trace(words[0], options);
     case 'new-key':
-      return print(`${newKey()}\n`);
+      return print(newKey());
     case 'version':
-      return print(`cliproxyapi++ ${version} (${commit}, ${buildDate}, Bun ${Bun.version})\n`);
+      return print(`cliproxyapi++ ${version} (${commit}, ${buildDate}, Bun ${Bun.version})`);
     case 'help':
       return print(help);
     default:
       throw new UsageError(`There is no command "${command}".`);
   }
-}
-
-function print(text: string): number {
-  process.stdout.write(text);
-  return 0;
 }
 
 /** A failure as one message for a person, and its exit code (sysexits.h). */

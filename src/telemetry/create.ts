@@ -6,10 +6,10 @@ import type { Fields, Level } from './log.ts';
 import { metrics } from './metrics.ts';
 import { standardOutput } from './output.ts';
 import { readable } from './readable.ts';
-import type { RequestRecord } from './record.ts';
 import { describe } from './redact.ts';
 import { ring } from './ring.ts';
 import type { LogSettings, Telemetry } from './telemetry.ts';
+import type { ClosedRecord } from './traces.ts';
 
 export interface TelemetryOptions {
   /** Takes whole lines for standard output, each with its line end; standard output itself when absent. */
@@ -23,13 +23,6 @@ export interface TelemetryOptions {
 }
 
 const linesKept = 5_000;
-
-/** A record waiting for its line and its counters, with what only the moment of its closing knew. */
-interface Closed {
-  readonly record: RequestRecord;
-  readonly totalMs: number;
-  readonly atMs: number;
-}
 
 /** Records are written up together: done one by one between requests, the same work costs three times as much. */
 const writeUp = { everyMs: 25, most: 512 };
@@ -46,7 +39,8 @@ export function createTelemetry(options: TelemetryOptions = {}): Telemetry {
   let settings: LogSettings = { debug: false, folder: undefined, maxTotalBytes: 0 };
   let file: LogFile | undefined;
   let seeded = false;
-  let closed: Closed[] = [];
+  let closed: ClosedRecord[] = [];
+  let observer: ((closed: ClosedRecord) => void) | undefined;
   let writingUp: ReturnType<typeof setTimeout> | undefined;
 
   /** Counts and logs what was closed since the last time. Whoever reads lines or counters calls it first. */
@@ -55,7 +49,9 @@ export function createTelemetry(options: TelemetryOptions = {}): Telemetry {
     writingUp = undefined;
     const due = closed;
     closed = [];
-    for (const { record, totalMs, atMs } of due) {
+    for (const each of due) {
+      const { record, totalMs, atMs } = each;
+      observer?.(each);
       counters.count(record, totalMs);
       emit(requestEntry(record, totalMs, new Date(atMs).toISOString()));
     }
@@ -111,6 +107,9 @@ export function createTelemetry(options: TelemetryOptions = {}): Telemetry {
       closed.push({ record, totalMs: performance.now() - record.startedAt, atMs: now() });
       if (closed.length >= writeUp.most) settle();
       else writingUp ??= setTimeout(settle, writeUp.everyMs);
+    },
+    observe(next) {
+      observer = next;
     },
     lines(query) {
       settle();

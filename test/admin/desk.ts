@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import type { AdminHall } from '../../src/admin/hall.ts';
 import { createAdmin } from '../../src/admin/index.ts';
 import { createSteward } from '../../src/config/steward.ts';
+import { createState } from '../../src/state/state.ts';
+import { createTraces, traceLimits } from '../../src/telemetry/traces.ts';
 import { collected } from '../telemetry/collected.ts';
 
 export const managementKey = 'the management key';
@@ -40,8 +42,17 @@ export function desk({ config = plainConfig, writable = true, local = true, ...c
     channels: [],
   });
   const place = { local };
+  const traces = createTraces({ shelf: createState().space('traces', traceLimits) });
   const app = createAdmin(
-    { steward, telemetry, version: '1.2.3', commit: 'abc', builtAt: '2026-01-01T00:00:00Z', ...changes },
+    {
+      steward,
+      telemetry,
+      traces,
+      version: '1.2.3',
+      commit: 'abc',
+      builtAt: '2026-01-01T00:00:00Z',
+      ...changes,
+    },
     {
       isLocal: () => place.local,
       requestId: (request) => request.headers.get('x-request-id') ?? 'req_test',
@@ -55,7 +66,17 @@ export function desk({ config = plainConfig, writable = true, local = true, ...c
     return app.handle(new Request(`http://localhost/v0/management${path}`, { ...init, headers }));
   };
 
-  return { app, ask, steward, telemetry, lines, place, file, onDisk: () => readFileSync(file, 'utf8') };
+  return {
+    app,
+    ask,
+    steward,
+    telemetry,
+    traces,
+    lines,
+    place,
+    file,
+    onDisk: () => readFileSync(file, 'utf8'),
+  };
 }
 
 const folders: string[] = [];

@@ -1,6 +1,8 @@
 import { beforeAll, describe, expect, test } from 'bun:test';
 import { validate } from '@scalar/openapi-parser';
 import { parse } from 'yaml';
+import { createState } from '../../src/state/state.ts';
+import { createTraces, traceLimits } from '../../src/telemetry/traces.ts';
 import { createAdmin } from '../../src/admin/index.ts';
 import anthropic from '../../src/protocols/anthropic-messages/index.ts';
 import { describeRoute } from '../../src/server/openapi.ts';
@@ -23,7 +25,8 @@ beforeAll(async () => {
 /** The app with the real management in it. */
 function documented(): Stand {
   const { steward, telemetry } = stand().hall;
-  return stand({ admin: (door) => createAdmin({ steward, telemetry, version: '0.1.0' }, door) });
+  const traces = createTraces({ shelf: createState().space('traces', traceLimits) });
+  return stand({ admin: (door) => createAdmin({ steward, telemetry, traces, version: '0.1.0' }, door) });
 }
 
 describe('the OpenAPI document', () => {
