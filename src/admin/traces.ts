@@ -29,6 +29,8 @@ export function traceRoutes(kept: Traces): readonly AdminRoute[] {
       silent: true,
       detail: {
         summary: 'The newest requests',
+        description:
+          'What happened to each: attempts, times, what was dropped. Never a prompt, an answer or a key.',
         parameters: [parameter('limit', Type.Integer({ minimum: 1 }), 'At most this many; 100 when absent.')],
         responses: {
           200: { description: 'The traces.', content: { 'application/json': { schema: traces } } },
