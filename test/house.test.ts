@@ -129,6 +129,13 @@ describe('who may touch what', () => {
     expect(wrong).toEqual([]);
   });
 
+  test('only wire/socket.ts opens a WebSocket', () => {
+    const wrong = offenders(({ path, code }) =>
+      path === 'src/wire/socket.ts' ? [] : (code.match(/new WebSocket\(/g) ?? []),
+    );
+    expect(wrong).toEqual([]);
+  });
+
   test('only stores, config, telemetry and the command line touch the disk', () => {
     // The port's holder is found in /proc, which is no disk.
     const allowed =

@@ -64,19 +64,38 @@ export interface Connection {
    * Only for places that are not one plain HTTP exchange away: in-process, a WebSocket, a browser relay, several hosts to
    * try in turn, or an answer that arrives in a wrapping.
    * @param exchange one HTTP exchange by the gateway's rules: proxy, deadlines, cancellation.
+   * @param from who pays, and the client's WebSocket when the request came on one; absent for what nobody asked.
    */
   send?(
     outgoing: Outgoing,
     signal: AbortSignal,
     exchange: (outgoing: Outgoing) => Promise<Answered>,
+    from?: Sender,
   ): Promise<Answered>;
   /** Sharpens a decoded error with what only this channel knows, such as which window a 429 closed. */
   judge?(error: GatewayError, headers: Headers): GatewayError;
-  /** What the headers of an answer, good or bad, say of the credential's quota. */
-  quota?(headers: Headers, now: number): readonly QuotaWindow[];
+  /**
+   * What an answer, good or bad, says of the credential's quota.
+   * @param body the beginning of a refusal's body, for providers whose headers say nothing.
+   */
+  quota?(headers: Headers, now: number, body?: string): readonly QuotaWindow[];
   /** Whether the place has an endpoint for this operation; absent means `chat` only. */
   can?(operation: Operation, model: string): boolean;
   close?(): Promise<void>;
+}
+
+/** On whose behalf something is sent. */
+export interface Sender {
+  readonly account: Account;
+  readonly line?: ClientLine;
+}
+
+/** A client's WebSocket, whose turns may travel over one WebSocket to an upstream. */
+export interface ClientLine {
+  /** Aborts when the client has left. */
+  readonly gone: AbortSignal;
+  /** The account whose WebSocket remembers the conversation; the next turn is asked of it first. */
+  accountId: string | undefined;
 }
 
 /** Which models a connection serves, and under which names. `models/resolve.ts` reads it. */

@@ -20,6 +20,7 @@ import {
   proxyOf,
   userAgent,
 } from './entry.ts';
+import { askTurn, type SocketWay } from './upstream-line.ts';
 
 /** What channels have in common that sign in with a key and speak the Responses API. */
 
@@ -30,7 +31,7 @@ export const responsesEntry = (address: string) =>
       ...keyFields,
       'base-url': field.text(address),
       ...commonFields,
-      websockets: field.flag('Talks to the upstream over a WebSocket where the client does.', later),
+      websockets: field.flag('Talks to the upstream over a WebSocket where the client does.'),
       'alpha-search': field.flag('Offers the alpha search endpoint.', later),
     },
     { description: 'One key.' },
@@ -50,7 +51,8 @@ export interface Vendor {
   /** The paths under the base URL of what it can do besides chat. */
   paths(base: Base): Readonly<Partial<Record<Operation, string>>>;
   dialect?(base: Base): string | undefined;
-  judge(error: GatewayError): GatewayError;
+  judge(error: GatewayError, headers: Headers, now: number): GatewayError;
+  quota: NonNullable<Connection['quota']>;
 }
 
 /** @param path where the entry stands in its slice, such as `[0]`. */
@@ -77,7 +79,9 @@ export function openResponses(vendor: Vendor, entry: Entry, path: string, tools:
     ...(dialect === undefined ? {} : { dialect }),
     prepare: (call) =>
       prepare(endpoint(base, paths[call.operation] ?? '/responses', call.query), rules, call),
-    judge: (error) => vendor.judge(error),
+    judge: (error, headers) => vendor.judge(error, headers, tools.now()),
+    quota: vendor.quota,
+    ...(entry.websockets ? { send: sendTurn } : {}),
     can: (operation) => operation === 'chat' || paths[operation] !== undefined,
   };
 }
@@ -95,6 +99,22 @@ function accountOf(provider: string, entry: Entry, base: Base, path: string, too
     proxy: proxyOf(entry['proxy-url'], `${path}.proxy-url`, tools),
   };
 }
+
+/** Over the upstream's WebSocket where the client came by one, else by HTTP. */
+export const sendTurn: NonNullable<Connection['send']> = (outgoing, signal, exchange, from) =>
+  from?.line
+    ? askTurn(socketWay, { outgoing, accountId: from.account.id, line: from.line, signal, exchange })
+    : exchange(outgoing);
+
+const socketWay: SocketWay = {
+  session: openaiResponses.upstream!.socket!,
+  headers(given) {
+    const headers = new Headers(given);
+    for (const name of ['content-type', 'accept', 'accept-encoding']) headers.delete(name);
+    headers.append('openai-beta', 'responses_websockets=2026-02-06');
+    return headers;
+  },
+};
 
 function prepare(url: string, rules: HeaderRules, call: Call): Outgoing {
   const { account, body, stream } = call;

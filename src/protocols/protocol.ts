@@ -7,6 +7,7 @@ import type { ModelCard } from '../core/model.ts';
 import type { ChatRequest } from '../core/request.ts';
 import type { Frame } from '../wire/sse.ts';
 import type { Continuing, SocketSide } from './continuing.ts';
+import type { UpstreamSession } from './upstream-socket.ts';
 
 /**
  * One wire language. Clients speak its `client` half to us, we speak its `upstream` half to channels; either may be
@@ -143,6 +144,8 @@ export interface UpstreamSide {
   glance(body: Json): Usage | undefined;
   /** Ends in exactly one `finish` or `error`, whatever comes; says nothing after it. */
   decodeStream(): Machine<Frame, ChatEvent>;
+  /** For protocols that are also spoken to an upstream over a WebSocket: one connection that has just been opened. */
+  socket?(): UpstreamSession;
   /** The first reading of an error answer; `text` may be anything, HTML included. */
   decodeError(status: number, headers: Headers, text: string): GatewayError;
 }

@@ -147,7 +147,9 @@ export async function dispatch(errand: Errand, attempt: Attempt, said: Said): Pr
     },
   };
   if (!connection.send) return send(outgoing, options);
-  return connection.send(outgoing, exchange.signal, (again) => send(again, options));
+  const { line } = exchange;
+  const from = { account, ...(line ? { line } : {}) };
+  return connection.send(outgoing, exchange.signal, (again) => send(again, options), from);
 }
 
 /** An upstream's error answer, as an error. */

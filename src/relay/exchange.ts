@@ -1,3 +1,4 @@
+import type { ClientLine } from '../channels/channel.ts';
 import type { Runtime } from '../config/runtime.ts';
 import type { Protocol, Route } from '../protocols/protocol.ts';
 import type { RequestRecord } from '../telemetry/record.ts';
@@ -15,6 +16,8 @@ export interface Exchange {
   readonly tenant?: string;
   /** The id of the answer that this one continues, when the conversation up to it is in the body already. */
   readonly continues?: string;
+  /** The WebSocket that it came on. */
+  readonly line?: ClientLine;
   /** The decoded body; '' when it comes as a stream. */
   readonly body: string;
   /** The decoded body of a `raw` route that takes a form: nobody has read any of it, and it keeps the limit by itself. */

@@ -8,6 +8,7 @@ import { countTokens } from './count.ts';
 import { type Desk, echoOf, type Errand, errand, type RelayTools, settle } from './errand.ts';
 import type { Exchange, Relay } from './exchange.ts';
 import { type Flow, pipe } from './pipe.ts';
+import { pinned } from './pin.ts';
 import { type Attempt, exhausted, plan } from './plan.ts';
 import { createRecall } from './recall.ts';
 import { reframe } from './reframe.ts';
@@ -37,7 +38,7 @@ function begin(exchange: Exchange, client: ClientSide, tools: Desk, upload?: Upl
   const hint = route.hint(exchange.params, body, exchange.query);
   record.modelAsked = hint.model;
   record.stream = hint.stream;
-  const asked = { exchange, client, body, plan: plan(runtime, tools.pool, hint.model) };
+  const asked = { exchange, client, body, plan: pinned(plan(runtime, tools.pool, hint.model), exchange.line) };
   const joined = upload ? asked : (tools.memory?.join(asked) ?? asked);
   return errand(joined, tools, hint, upload);
 }

@@ -1,5 +1,6 @@
 import type { ServerWebSocket } from 'bun';
 import type { Runtime } from '../config/runtime.ts';
+import type { ClientLine } from '../channels/channel.ts';
 import { asGatewayError, GatewayError } from '../core/error.ts';
 import type { Session } from '../protocols/continuing.ts';
 import { beginRecord, type RequestRecord } from '../telemetry/record.ts';
@@ -58,6 +59,7 @@ export function line(hall: Hall, sockets: Sockets, row: Upgradable, caller: Call
   });
   const waiting: string[] = [];
   const gone = new AbortController();
+  const client: ClientLine = { gone: gone.signal, accountId: undefined };
   let socket: Socket | undefined;
   let busy = false;
   let leaving = false;
@@ -132,6 +134,7 @@ export function line(hall: Hall, sockets: Sockets, row: Upgradable, caller: Call
       tenant: caller.tenant,
       ...(step.continues === undefined ? {} : { continues: step.continues }),
       body,
+      line: client,
       signal: gone.signal,
       record,
     });
@@ -167,6 +170,9 @@ export function line(hall: Hall, sockets: Sockets, row: Upgradable, caller: Call
     await failed(thrown, record.id);
     if (error.fault.kind === 'unauthorized')
       socket?.close(codes.policy, 'The client key is not valid any more.');
+    // Codex looks at the close code to learn that it has to compact.
+    if (error.upstream?.status === codes.tooBig)
+      socket?.close(codes.tooBig, 'The upstream takes no message of this size.');
   }
 
   async function failed(thrown: unknown, requestId: string): Promise<void> {

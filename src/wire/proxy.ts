@@ -61,3 +61,15 @@ export function environmentProxy(url: string): EnvironmentProxy | undefined {
 
 const plainVariables = ['http_proxy', 'HTTP_PROXY', 'all_proxy', 'ALL_PROXY'];
 const secureVariables = ['https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY'];
+
+/** Whether NO_PROXY takes a URL's host out: `*`, a host, a domain with all below it, each with or without a port. */
+export function isExcepted(url: string): boolean {
+  const { hostname, host } = new URL(url);
+  const names = (process.env.no_proxy ?? process.env.NO_PROXY ?? '').toLowerCase().split(',');
+  return names.some((text) => {
+    const name = text.trim().replace(/^\*?\./, '');
+    return (
+      name !== '' && (name === '*' || [hostname, host].some((it) => it === name || it.endsWith(`.${name}`)))
+    );
+  });
+}

@@ -21,7 +21,7 @@ const backend = '/backend-api/codex/responses';
 const isBackend = ({ path }: Received): boolean => path === backend;
 
 /** The vendor encrypts its thoughts together with the id of their item, and reads back only what it wrote itself. */
-function vendorWith(secret: string): Vendor {
+export function vendorWith(secret: string): Vendor {
   const mac = (text: string) =>
     new Bun.CryptoHasher('sha256', secret).update(text).digest('hex').slice(0, 32);
   const seal: Seal = (itemId, thinking) =>

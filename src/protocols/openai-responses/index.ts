@@ -12,6 +12,7 @@ import { decodeReply, encodeReply, glance } from './reply.ts';
 import { compactionSchema, countSchema, requestSchema, responseSchema } from './schema.ts';
 import { socket } from './socket.ts';
 import { codexDialect, id, issuer, xaiDialect } from './wire.ts';
+import { upstreamSession } from './upstream-socket.ts';
 import { fitsXai, toXai } from './xai.ts';
 
 function hint(_params: unknown, body: Json): RouteHint {
@@ -115,6 +116,7 @@ const openaiResponses: Protocol = {
     decodeReply,
     glance,
     decodeStream,
+    socket: upstreamSession,
     decodeError,
   },
   losses: [

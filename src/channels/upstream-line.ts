@@ -1,0 +1,210 @@
+import { GatewayError } from '../core/error.ts';
+import type { Heard, UpstreamSession } from '../protocols/upstream-socket.ts';
+import type { Answered } from '../wire/fetch.ts';
+import { render } from '../wire/sse.ts';
+import { openSocket, type OutgoingSocket, type SocketEnd } from '../wire/socket.ts';
+import { cancelled } from '../wire/watch.ts';
+import type { ClientLine, Outgoing } from './channel.ts';
+
+/**
+ * Turns of a client's WebSocket over one WebSocket to the upstream, for as long as both last. When the upstream's is gone,
+ * the next turn opens another and says everything again.
+ */
+
+/** How a kind of place is spoken to over a WebSocket. */
+export interface SocketWay {
+  session(): UpstreamSession;
+  /** The headers of its handshake, from those of a request. */
+  headers(headers: Headers): Headers;
+}
+
+/** One turn, and what it can fall back on. */
+export interface SocketTurn {
+  readonly outgoing: Outgoing;
+  /** Who pays: every account has a connection of its own. */
+  readonly accountId: string;
+  readonly line: ClientLine;
+  readonly signal: AbortSignal;
+  readonly exchange: (outgoing: Outgoing) => Promise<Answered>;
+}
+
+interface Upstream {
+  readonly socket: OutgoingSocket;
+  readonly session: UpstreamSession;
+  idle: ReturnType<typeof setTimeout> | undefined;
+  busy: boolean;
+}
+
+/** Spec: codex, websocket transport. */
+const handshakeMs = 30_000;
+const silenceMs = 300_000;
+/** Longer requests are posted: what a WebSocket takes in one message is less. */
+const longestMessage = 15 * 1024 * 1024;
+const tooBig = 1009;
+
+/** The connections of each client's line, by account; undefined where no WebSocket could be had. They outlive a reload. */
+const lines = new WeakMap<ClientLine, Map<string, Upstream | undefined>>();
+
+/** Asks a turn: over the line's WebSocket, or by HTTP where that cannot be. */
+export async function askTurn(way: SocketWay, turn: SocketTurn): Promise<Answered> {
+  const { outgoing, exchange } = turn;
+  const { body } = outgoing;
+  if (typeof body !== 'string' || body.length > longestMessage) return exchange(outgoing);
+  for (;;) {
+    const { upstream, fresh } = await connected(way, turn);
+    if (!upstream || upstream.busy) return exchange(outgoing);
+    const answer = await answered(upstream, body, turn);
+    if (answer.kind === 'answer') return answer.answer;
+    drop(upstream, turn);
+    // A connection that has only just been opened is not at fault for its age.
+    if (fresh) return exchange(outgoing);
+  }
+}
+
+/** The account's connection on this line: the one that is open, or a new one. */
+async function connected(
+  way: SocketWay,
+  turn: SocketTurn,
+): Promise<{ readonly upstream: Upstream | undefined; readonly fresh: boolean }> {
+  const { line, accountId, outgoing, signal } = turn;
+  const known = lines.get(line) ?? new Map<string, Upstream | undefined>();
+  lines.set(line, known);
+  const upstream = known.get(accountId);
+  if (known.has(accountId) && (!upstream || upstream.socket.open)) return { upstream, fresh: false };
+  const handshake = { ...outgoing, headers: way.headers(outgoing.headers) };
+  const socket = await openSocket(handshake, signal, handshakeMs).catch((thrown: unknown) => {
+    if (signal.aborted) throw thrown;
+    return undefined;
+  });
+  const opened = socket && { socket, session: way.session(), idle: undefined, busy: false };
+  known.set(accountId, opened);
+  if (opened) line.gone.addEventListener('abort', () => opened.socket.close(), { once: true });
+  if (opened && line.gone.aborted) opened.socket.close();
+  return { upstream: opened, fresh: true };
+}
+
+function drop({ socket }: Upstream, { line, accountId }: SocketTurn): void {
+  lines.get(line)?.delete(accountId);
+  if (line.accountId === accountId) line.accountId = undefined;
+  socket.close();
+}
+
+type Outcome =
+  | { readonly kind: 'answer'; readonly answer: Answered }
+  /** The connection was over before anything came; another may serve. */
+  | { readonly kind: 'gone' };
+
+/** Sends one turn, and waits until it is clear whether it is answered. */
+function answered(upstream: Upstream, body: string, turn: SocketTurn): Promise<Outcome> {
+  const { socket, session } = upstream;
+  const { line, accountId, signal } = turn;
+  const begun = Promise.withResolvers<Outcome>();
+  const headers = new Headers({ 'content-type': 'text/event-stream' });
+  let waiting = true;
+  let out!: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
+  let silence: ReturnType<typeof setTimeout> | undefined;
+
+  const stream = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    start: (controller) => void (out = controller),
+    // A turn cannot be called back, so its connection goes with it.
+    cancel: () => leave(),
+  });
+
+  function begin(outcome: Outcome): void {
+    waiting = false;
+    begun.resolve(outcome);
+  }
+
+  /** Nothing more is heard of this turn. */
+  function rest(): void {
+    clearTimeout(silence);
+    signal.removeEventListener('abort', onAbort);
+    upstream.busy = false;
+    socket.listen(undefined);
+    upstream.idle = setTimeout(() => socket.close(), silenceMs);
+  }
+
+  function leave(): void {
+    rest();
+    drop(upstream, turn);
+  }
+
+  function fail(error: GatewayError): void {
+    leave();
+    if (waiting) begun.reject(error);
+    else out.error(error);
+  }
+
+  const onAbort = () => fail(cancelled());
+
+  function listenOn(): void {
+    clearTimeout(silence);
+    silence = setTimeout(() => fail(silent(waiting)), silenceMs);
+  }
+
+  function onMessage(text: string): void {
+    const heard = session.hear(text);
+    for (const [name, value] of Object.entries(heard.headers)) headers.set(name, value);
+    if (heard.refused && waiting) return onRefused(heard.refused);
+    out.enqueue(encoder.encode(render(heard.frame)));
+    if (heard.begins && waiting) {
+      line.accountId = accountId;
+      begin({ kind: 'answer', answer: new Response(stream, { headers }) });
+    }
+    if (!heard.over) return listenOn();
+    out.close();
+    if (heard.frame.event === 'error') leave();
+    else rest();
+  }
+
+  function onRefused({ status, body, afresh }: NonNullable<Heard['refused']>): void {
+    // What is wrong with a request is not wrong with its connection.
+    if (status === 400 && !afresh) rest();
+    else leave();
+    headers.set('content-type', 'application/json');
+    const answer = new Response(body, { status: status >= 400 && status < 600 ? status : 502, headers });
+    begin(afresh ? { kind: 'gone' } : { kind: 'answer', answer });
+  }
+
+  function onClosed(end: SocketEnd): void {
+    if (end.code === tooBig) return fail(tooLarge(end));
+    if (!waiting) return fail(cut());
+    leave();
+    begin({ kind: 'gone' });
+  }
+
+  upstream.busy = true;
+  clearTimeout(upstream.idle);
+  signal.addEventListener('abort', onAbort, { once: true });
+  socket.listen({ message: onMessage, closed: onClosed });
+  listenOn();
+  socket.send(session.ask(body));
+  return begun.promise;
+}
+
+const encoder = new TextEncoder();
+
+const cut = () =>
+  new GatewayError(
+    { kind: 'transport', phase: 'cut' },
+    'The upstream closed its WebSocket in the middle of its answer.',
+    { remedy: 'Send the request again.' },
+  );
+
+const silent = (waiting: boolean) =>
+  new GatewayError(
+    { kind: 'transport', phase: waiting ? 'first-byte' : 'gap' },
+    `The upstream said nothing on its WebSocket for ${silenceMs / 1000} s.`,
+    { remedy: 'Send the request again.' },
+  );
+
+/** The request's own fault, which would meet every credential; the client's connection is closed in the same way. */
+const tooLarge = ({ code, reason }: SocketEnd) =>
+  new GatewayError(
+    { kind: 'too-large' },
+    `The message is larger than the upstream takes over a WebSocket${reason === '' ? '' : ` (${reason})`}.`,
+    {
+      remedy: 'Send less, compact the conversation, or POST the request instead.',
+      upstream: { status: code, code: 'message_too_big' },
+    },
+  );
