@@ -1,9 +1,12 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { type Account, accountId } from '../accounts/account.ts';
+import type { QuotaWindow } from '../accounts/quota.ts';
+import { fieldOf, textField } from '../accounts/fields.ts';
+import type { Login } from '../accounts/login.ts';
 import type { GatewayError } from '../core/error.ts';
-import { type Json, tryParseObject } from '../core/json.ts';
+import { type Json, readObject, tryParseObject } from '../core/json.ts';
 import gemini from '../protocols/gemini/index.ts';
-import type { Body, Call, Connection, Operation, Outgoing, Tools } from './channel.ts';
+import type { Body, Call, Connection, Offer, Operation, Outgoing, Tools } from './channel.ts';
 import {
   type Base,
   baseOf,
@@ -20,8 +23,11 @@ import {
   proxyOf,
   userAgent,
 } from './entry.ts';
+import type { LoginTools } from './login.ts';
+import { loginAccount } from './login-account.ts';
+import { rateLimits } from './quota.ts';
 
-/** What Google's two places with API keys have in common: the Gemini API and Vertex AI. */
+/** What Google's two places have in common: the Gemini API and Vertex AI, by key or by login. */
 
 /** One key, wherever it is for. */
 export const googleEntry = (defaultUrl: string) =>
@@ -54,6 +60,8 @@ export interface Place {
   /** The body as this place wants it; the same one when it is fine. */
   fitBody?(body: Json, call: Call): Json;
   judge?(error: GatewayError, now: number): GatewayError;
+  /** What the body of a refusal says of quotas. */
+  quota?(body: string, now: number): readonly QuotaWindow[];
 }
 
 /** The connection of one entry. */
@@ -64,7 +72,6 @@ export function openGoogle(place: Place, entry: Entry, path: string, tools: Tool
   const prefix = prefixOf(entry.prefix, `${path}.prefix`, tools);
   return {
     id: `${place.setting}:${accountId(JSON.stringify(entry))}`,
-    provider: place.provider,
     accounts: [accountOf(place, entry, base, path, tools)],
     models: {
       declared: declared(entry.models),
@@ -72,12 +79,49 @@ export function openGoogle(place: Place, entry: Entry, path: string, tools: Tool
       excluded: patternsOf(entry['excluded-models']),
       ...(prefix === undefined ? {} : { prefix }),
     },
+    ...common(place, versioned, headers, tools),
+  };
+}
+
+/**
+ * The connection of one login.
+ * @param root the address with the version, the project and whatever else the path of a model stands under.
+ */
+export function openGoogleLogin(
+  place: Place,
+  root: string,
+  login: Login,
+  tools: LoginTools,
+  models: Partial<Offer>,
+): Connection {
+  const base = baseOf(root, place.pasted, 'api', tools);
+  const headers = fileHeaders(login, tools);
+  return {
+    id: `${place.provider}:${login.id}`,
+    accounts: [loginAccount(login, place.provider, tools)],
+    models: { ...models, ...tools.naming, catalog: 'gemini' },
+    ...common(place, base, headers, tools),
+  };
+}
+
+/** The `headers` of a login file, set on each of its requests. */
+export function fileHeaders({ fields }: Login, tools: Tools): HeaderRules {
+  const all = Object.entries(readObject(fieldOf(fields, 'headers')) ?? {});
+  const texts = all.flatMap(([name, value]) => (typeof value === 'string' ? [[name, value] as const] : []));
+  return headerRules(Object.fromEntries(texts), 'headers', tools);
+}
+
+/** What no two connections of a place do otherwise. */
+function common(place: Place, base: Base, headers: HeaderRules, tools: Tools) {
+  return {
+    provider: place.provider,
     ...(place.dialect === undefined ? {} : { dialect: place.dialect }),
     speaks: () => gemini,
-    prepare: (call) => prepare(place, versioned, headers, call),
+    prepare: (call) => prepare(place, base, headers, call),
     can: (operation, model) => place.can(operation, model),
     judge: (error) => place.judge?.(error, tools.now()) ?? error,
-  };
+    quota: (headers, now, body = '') => place.quota?.(body, now) ?? rateLimits(headers, now),
+  } satisfies Partial<Connection>;
 }
 
 function accountOf({ provider }: Place, entry: Entry, base: Base, path: string, tools: Tools): Account {
@@ -101,8 +145,7 @@ function prepare(place: Place, base: Base, rules: HeaderRules, call: Call): Outg
   headers.set('accept', stream ? 'text/event-stream' : 'application/json');
   if (stream) headers.set('accept-encoding', 'identity');
   headers.set('user-agent', userAgent);
-  const signed = rules.has('authorization') || rules.has('x-goog-api-key');
-  if (account.secret.kind === 'api-key' && !signed) headers.set('x-goog-api-key', account.secret.key);
+  if (!rules.has('authorization') && !rules.has('x-goog-api-key')) sign(headers, account);
   rules.apply(headers, clientHeaders);
   return {
     method: 'POST',
@@ -111,6 +154,12 @@ function prepare(place: Place, base: Base, rules: HeaderRules, call: Call): Outg
     body: fitted(place, call),
     proxy: account.proxy,
   };
+}
+
+function sign(headers: Headers, { secret }: Account): void {
+  if (secret.kind === 'api-key') headers.set('x-goog-api-key', secret.key);
+  const token = secret.kind === 'login' && textField(secret.login.session ?? {}, 'access_token');
+  if (token) headers.set('authorization', `Bearer ${token}`);
 }
 
 /** The verb after a model's name. Raw operations bring theirs: `/v1beta/models:embedContent`. */

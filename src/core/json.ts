@@ -83,6 +83,15 @@ export function replaceTopLevel(text: string, key: string, value: unknown): stri
   return from === 0 ? text : out + text.slice(from);
 }
 
+/**
+ * The text of the value of one top-level key in the text of a JSON object, as it stands there; undefined when the key is
+ * absent. The text must be valid JSON.
+ */
+export function topLevelText(text: string, key: string): string | undefined {
+  for (const { start, end } of topLevelSpans(text, key)) return text.slice(start, end);
+  return undefined;
+}
+
 interface Span {
   readonly start: number;
   readonly end: number;

@@ -1,9 +1,13 @@
 import { Type } from '@sinclair/typebox';
 import { type Json, omit, readObject } from '../../core/json.ts';
 import { type Call, channel } from '../channel.ts';
-import { googleEntry, openGoogle, pathName, type Place } from '../google.ts';
+import { googleEntry, openGoogle, openGoogleLogin, pathName, type Place } from '../google.ts';
+import { logins, rootOf } from './login.ts';
 
-/** Vertex AI by API key (express mode), at Google, at a project's own address, or at any other host that speaks it. */
+/**
+ * Vertex AI by API key (express mode), at Google, at a project's own address, or at any other host that speaks it; and
+ * by service account.
+ */
 
 const place: Place = {
   setting: 'vertex-api-key',
@@ -28,7 +32,23 @@ export default channel({
     }),
   },
   open: (_, entries, tools) => entries.map((entry, index) => openGoogle(place, entry, `[${index}]`, tools)),
+  logins: {
+    ...logins,
+    open: (login, tools) =>
+      openGoogleLogin(place, rootOf(tools.endpoints.api!, login.fields), login, tools, {
+        discovered: imagen,
+      }),
+  },
 });
+
+/** Models that draw and do not chat. */
+const imagen = [
+  'imagen-4.0-generate-001',
+  'imagen-4.0-ultra-generate-001',
+  'imagen-4.0-fast-generate-001',
+  'imagen-3.0-generate-002',
+  'imagen-3.0-fast-generate-001',
+].map((name) => ({ name }));
 
 /** Vertex counts a whole request as it is; the wrapping of the Gemini API is unknown to it. */
 function fitBody(body: Json, { operation }: Call): Json {

@@ -38,4 +38,7 @@ const gemini: Protocol = {
   losses,
 };
 
+/** A tool's JSON Schema in Gemini's dialect, for places that take nothing else. */
+export { parametersSchema } from './schema-dialect.ts';
+
 export default gemini;

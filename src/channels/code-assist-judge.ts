@@ -1,0 +1,39 @@
+import type { GatewayError } from '../core/error.ts';
+
+/**
+ * Reads what Code Assist says of limits and refusals, by the reason that the protocol leaves as the upstream's code.
+ * It counts for each model of an account, so other models may go on.
+ */
+export function judgeCodeAssist(error: GatewayError): GatewayError {
+  const status = error.upstream?.status ?? error.status;
+  if (status === 429) return judgeLimit(error);
+  if (status === 403) return judgeRefusal(error);
+  if (status === 503 && /capacity/i.test(error.message)) return error.with({ scope: 'model' });
+  // "Requested entity was not found." is all it says of a model that this account has not.
+  if (status === 404) return error.with({ fault: { kind: 'not-found', what: 'model' }, scope: 'model' });
+  return error;
+}
+
+/** Google's own client takes a longer wait for a quota that is used up. */
+const longestThrottleMs = 5 * 60 * 1000;
+
+function judgeLimit(error: GatewayError): GatewayError {
+  const reason = error.upstream?.code;
+  if (reason === 'MODEL_CAPACITY_EXHAUSTED')
+    return error.with({ fault: { kind: 'overloaded' }, scope: 'model' });
+  if (reason === 'INSUFFICIENT_G1_CREDITS_BALANCE')
+    return error.with({ fault: { kind: 'quota-exhausted' }, scope: 'credential' });
+  const exhausted = reason === 'QUOTA_EXHAUSTED' || (error.retryAfterMs ?? 0) > longestThrottleMs;
+  const kind = exhausted || error.fault.kind === 'quota-exhausted' ? 'quota-exhausted' : 'rate-limited';
+  return error.with({ fault: { kind }, scope: 'model' });
+}
+
+/** What must be switched on in a project before Code Assist works in it. */
+function judgeRefusal(error: GatewayError): GatewayError {
+  if (error.upstream?.code !== 'SERVICE_DISABLED') return error;
+  return error.with({
+    scope: 'credential',
+    remedy:
+      'The operator should enable the Gemini for Google Cloud API (cloudaicompanion.googleapis.com) in that project.',
+  });
+}

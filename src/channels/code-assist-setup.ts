@@ -1,0 +1,100 @@
+import { LoginRefused } from '../accounts/login.ts';
+import { GatewayError } from '../core/error.ts';
+import { compact, type Json, readObject, readObjects, readString, tryParseObject } from '../core/json.ts';
+import gemini from '../protocols/gemini/index.ts';
+import { userAgent } from './entry.ts';
+import type { Net } from './login.ts';
+
+/** Calls of Code Assist around a chat: which project an account works in, and what it has left. */
+
+/** How a product introduces itself when an account is set up; the words say whose plans are asked for. */
+export interface Setup {
+  readonly metadata: Json;
+  /** Between two looks whether the account is ready. */
+  readonly pollMs: number;
+  readonly polls: number;
+}
+
+/**
+ * One call of Code Assist.
+ * @throws GatewayError as the protocol reads Google's answer.
+ */
+export async function askCodeAssist(net: Net, method: string, token: string, body: Json): Promise<Json> {
+  const response = await net.fetch(`${net.endpoints.api}/v1internal:${method}`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      'user-agent': userAgent,
+      authorization: `Bearer ${token}`,
+    },
+    body: JSON.stringify(body),
+  });
+  const text = await response.text();
+  if (!response.ok) throw gemini.upstream!.decodeError(response.status, response.headers, text);
+  const answer = tryParseObject(text);
+  if (answer) return answer;
+  throw new GatewayError(
+    { kind: 'bad-upstream-data' },
+    `Code Assist answered ${method} with no JSON object.`,
+  );
+}
+
+/**
+ * The project that an account works in. An account that is new to the product is signed up for its usual plan.
+ * @param wished the project that the operator chose; a free plan has one of its own.
+ * @throws LoginRefused with Google's own reason when the account has no plan.
+ */
+export async function setUpAccount(
+  token: string,
+  wished: string | undefined,
+  net: Net,
+  { metadata, pollMs, polls }: Setup,
+): Promise<string> {
+  const described = compact({ ...metadata, duetProject: wished });
+  const project = compact({ cloudaicompanionProject: wished });
+  const loaded = await load(net, token, { ...project, metadata: described }, wished);
+  const known = projectIn(loaded);
+  if (readObject(loaded.currentTier)) return known ?? wished ?? refuse(loaded);
+  const tierId = defaultTier(loaded);
+  // Naming a project is a failed precondition on the free plan.
+  const request = tierId === freeTier ? { tierId, metadata } : { tierId, ...project, metadata: described };
+  for (let poll = 0; poll < polls; poll++) {
+    if (poll > 0) await net.sleep(pollMs);
+    const operation = await askCodeAssist(net, 'onboardUser', token, request);
+    if (operation.done !== true) continue;
+    return projectIn(readObject(operation.response) ?? {}) ?? wished ?? refuse(loaded);
+  }
+  throw new GatewayError({ kind: 'overloaded' }, 'Google did not finish setting the account up in time.', {
+    remedy: 'Try again in a minute.',
+  });
+}
+
+const freeTier = 'free-tier';
+
+/** A company's security perimeter may forbid the question; its accounts are on a paid plan and name their project. */
+async function load(net: Net, token: string, body: Json, wished: string | undefined): Promise<Json> {
+  try {
+    return await askCodeAssist(net, 'loadCodeAssist', token, body);
+  } catch (thrown) {
+    const fenced = thrown instanceof GatewayError && thrown.upstream?.code === 'SECURITY_POLICY_VIOLATED';
+    if (!fenced || wished === undefined) throw thrown;
+    return { currentTier: { id: 'standard-tier' } };
+  }
+}
+
+const defaultTier = (loaded: Json): string =>
+  readString(readObjects(loaded.allowedTiers).find((tier) => tier.isDefault === true)?.id) ?? 'legacy-tier';
+
+/** The project is a text or an object with an id. */
+const projectIn = ({ cloudaicompanionProject: project }: Json): string | undefined =>
+  (readString(project) ?? readString(readObject(project)?.id)) || undefined;
+
+function refuse(loaded: Json): never {
+  const reasons = readObjects(loaded.ineligibleTiers).map((tier) =>
+    [readString(tier.reasonMessage), readString(tier.validationUrl)].filter((text) => text).join(' '),
+  );
+  const said = reasons.filter((reason) => reason !== '').join('; ');
+  throw new LoginRefused(
+    said === '' ? 'This account needs a Google Cloud project of its own; name it when signing in.' : said,
+  );
+}
