@@ -27,8 +27,10 @@ export const familyOf = (family: string): readonly FamilyMember[] =>
     .filter((row) => row.family === family)
     .map((row) => ({ card: cardOf(row), aliases: row.aliases ?? [] }));
 
-const byName = new Map(
-  rows.flatMap((row) => [row.id, ...(row.aliases ?? [])].map((name) => [plain(name), row] as const)),
+/** One name may stand in several families: the same model, offered by different places under different limits. */
+const byName = Map.groupBy(
+  rows.flatMap((row) => [row.id, ...(row.aliases ?? [])].map((name) => ({ name: plain(name), row }))),
+  ({ name }) => name,
 );
 
 /**
@@ -38,15 +40,18 @@ const byName = new Map(
  * levels, and the knowledge that a model cannot think, do.
  */
 export function cardFor(name: string, family: string | undefined): ModelCard | undefined {
-  const row = find(name);
+  const row = find(name, family);
   if (!row) return undefined;
   const card = cardOf(row);
   return row.family === family ? card : compact({ ...card, thinking: abroad(card.thinking) });
 }
 
-function find(name: string): Row | undefined {
+/** The row of a name: that of the family, where it has one, else the first. */
+function find(name: string, family: string | undefined): Row | undefined {
   const last = plain(name.slice(name.lastIndexOf('/') + 1).replace(/:[a-z-]+$/, ''));
-  return byName.get(plain(name)) ?? byName.get(last) ?? byName.get(last.replace(/-\d{4}-?\d{2}-?\d{2}$/, ''));
+  const found =
+    byName.get(plain(name)) ?? byName.get(last) ?? byName.get(last.replace(/-\d{4}-?\d{2}-?\d{2}$/, ''));
+  return (found?.find(({ row }) => row.family === family) ?? found?.[0])?.row;
 }
 
 /** Resellers write versions with a dot where Anthropic writes a hyphen, and capitals as they like. */
