@@ -16,3 +16,14 @@ export interface QuotaWindow {
   /** When it was read, in milliseconds since 1970. */
   readonly seenAt: number;
 }
+
+/** Whether nothing is left of a window. */
+export const usedUp = ({ remaining, remainingShare }: QuotaWindow): boolean =>
+  remaining === 0 || remainingShare === 0;
+
+/** When the last of the windows that are used up opens again; undefined when none is, or none says. */
+export function reopensAt(windows: readonly QuotaWindow[]): number | undefined {
+  const resets = windows.filter(usedUp).map(({ resetsAt }) => resetsAt ?? NaN);
+  const known = resets.filter((reset) => !Number.isNaN(reset));
+  return known.length > 0 ? Math.max(...known) : undefined;
+}

@@ -106,7 +106,7 @@ const modelWords = new Set([
 
 /** OpenRouter (capture 499b9a9d99f24631) and DeepSeek say in words only that they do not know a model. */
 const modelMessage =
-  /not a valid model|unknown model|invalid model\b|model not exist|model identifier is invalid|\bmodel\b[^.]{0,120}\b(?:does not exist|not found|is not supported|(?:has been|is) (?:decommissioned|deprecated|retired))/i;
+  /not a valid model|unknown model|invalid model\b|model not exist|model identifier is invalid|\bmodel\b[^.]{0,120}\b(?:does not exist|not found|is not supported|(?:has been|is) (?:decommissioned|deprecated|retired)|reached the end of its life)/i;
 
 /** A sentence about another field may name the model as well. */
 const namesModel = (words: ErrorWords): boolean =>
@@ -129,4 +129,4 @@ const tooLong = (words: ErrorWords): boolean =>
 
 /** What a model cannot do and another may: prefilled answers, pictures, tools. */
 const beyond =
-  /prefill|must end with a user|(?:does not|doesn't|cannot) (?:support|accept|process)|not supported (?:by|with|for|on) (?:this|the|your) model|no endpoints found that support/i;
+  /prefill|must end with a user|(?:does not|doesn't|cannot) (?:support|accept|process)|not supported (?:by|with|for|on) (?:this|the|your) model|no endpoints found that support|unknown variant `(?:image_url|input_audio|file)`/i;

@@ -51,7 +51,9 @@ export function waitOf(text: string, now: number): number | undefined {
 
 /** A number of zero or more, as a header spells it. */
 export function numberOf(text: string | null | undefined): number | undefined {
-  return typeof text === 'string' && /^\s*\d+(?:\.\d+)?\s*$/.test(text) ? Number(text) : undefined;
+  if (typeof text !== 'string' || !/^\s*\d+(?:\.\d+)?\s*$/.test(text)) return undefined;
+  const value = Number(text);
+  return Number.isFinite(value) ? value : undefined;
 }
 
 /** An HTTP date or RFC 3339. `Date.parse` takes '-3' for a year, so one needs a letter. */

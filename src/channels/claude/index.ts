@@ -21,6 +21,7 @@ import {
   userAgent,
 } from '../entry.ts';
 import { judge } from './judge.ts';
+import { quota } from './quota.ts';
 
 /** Claude by API key, at Anthropic or at any other host that speaks the Messages API. */
 
@@ -95,6 +96,7 @@ function open(entry: Entry, path: string, tools: Tools): Connection {
     speaks: () => anthropicMessages,
     prepare: (call) => prepare(host, call),
     judge: (error, headers) => judge(error, headers, tools.now()),
+    quota,
     can: (operation) => operation === 'chat' || (operation === 'count-tokens' && host.firstParty),
   };
 }

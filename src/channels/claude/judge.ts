@@ -1,7 +1,8 @@
 import type { GatewayError } from '../../core/error.ts';
+import { refaulted } from '../../protocols/remedies.ts';
 
 /** The windows that all models of a key share, and the one that only some models count against. */
-const sharedWindows = ['5h', '7d'];
+export const sharedWindows = ['5h', '7d'];
 const modelWindow = '7d_oi';
 
 /**
@@ -38,8 +39,7 @@ function closed(
     .map((name) => instantOf(headers.get(`anthropic-ratelimit-unified-${name}`)))
     .filter((reset) => reset !== undefined);
   const told = resets.length > 0 ? Math.max(0, Math.max(...resets) - now) + graceMs() : error.retryAfterMs;
-  return error.with({
-    fault: { kind: 'quota-exhausted' },
+  return refaulted(error, { kind: 'quota-exhausted' }).with({
     scope,
     ...(told === undefined ? {} : { retryAfterMs: told }),
   });

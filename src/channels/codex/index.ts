@@ -2,6 +2,7 @@ import { Type } from '@sinclair/typebox';
 import { channel } from '../channel.ts';
 import { openResponses, responsesEntry, type Vendor } from '../responses.ts';
 import { judge } from './judge.ts';
+import { quota } from './quota.ts';
 
 /** OpenAI's Responses API by API key, at OpenAI or at any other host that speaks it. */
 
@@ -17,6 +18,7 @@ const vendor: Vendor = {
   }),
   dialect: ({ root }) => (root.endsWith('/backend-api/codex') ? 'codex' : undefined),
   judge,
+  quota,
 };
 
 const address =

@@ -1,21 +1,25 @@
+import { reopensAt } from '../../accounts/quota.ts';
 import type { GatewayError } from '../../core/error.ts';
+import { refaulted } from '../../protocols/remedies.ts';
+import { quota } from './quota.ts';
 
 /**
- * Reads what OpenAI's Responses servers say of limits (spec: codex, errors). A used-up plan is a closed quota window
- * whatever its status, until the moment the body names; a model at capacity is one model's trouble, and no fault of the
- * key. The protocol has read both times already.
+ * Reads what OpenAI's Responses servers say of limits (spec: codex, errors). A used-up plan is closed until the moment
+ * that the body names, or else the headers; a model at capacity is one model's trouble, and no fault of the key.
  */
-export function judge(error: GatewayError): GatewayError {
-  const { upstream } = error;
-  const says = (word: string) => upstream?.type === word || upstream?.code === word;
-  if (says('usage_limit_reached')) return kept(error, error.with({ fault: { kind: 'quota-exhausted' } }));
+export function judge(error: GatewayError, headers: Headers, now: number): GatewayError {
+  const { fault, upstream } = error;
+  if (fault.kind === 'quota-exhausted') return until(error, reopensAt(quota(headers, now)), now);
   if (/\bmodel is at capacity\b/i.test(error.message))
-    return error.with({ fault: { kind: 'rate-limited' }, scope: 'model' });
+    return refaulted(error, { kind: 'rate-limited' }).with({ scope: 'model' });
   // Nothing of the account may be used with Codex: waiting does not help, another credential may.
-  if (says('usage_not_included'))
-    return kept(error, error.with({ fault: { kind: 'upstream-forbidden', status: 403 } }));
-  return error;
+  const excluded = upstream?.type === 'usage_not_included' || upstream?.code === 'usage_not_included';
+  if (!excluded) return error;
+  const refused = refaulted(error, { kind: 'upstream-forbidden', status: 403, reason: 'not_entitled' });
+  return refused.with({ scope: 'credential' });
 }
 
-const kept = (before: GatewayError, after: GatewayError): GatewayError =>
-  before.fault.kind === after.fault.kind ? before : after;
+const until = (error: GatewayError, moment: number | undefined, now: number): GatewayError =>
+  error.retryAfterMs !== undefined || moment === undefined
+    ? error
+    : error.with({ retryAfterMs: Math.max(0, moment - now) });

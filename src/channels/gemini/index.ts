@@ -3,6 +3,7 @@ import { type Json, omit } from '../../core/json.ts';
 import { type Call, channel } from '../channel.ts';
 import { googleEntry, openGoogle, pathName, type Place } from '../google.ts';
 import { judge } from './judge.ts';
+import { quota } from './quota.ts';
 
 /** The Gemini API by API key, at Google or at any other host that speaks it. */
 
@@ -17,6 +18,7 @@ const place: Place = {
   can: (operation) => operation === 'chat' || operation === 'count-tokens' || methods.test(operation),
   fitBody,
   judge,
+  quota,
 };
 
 /** What its models do besides chatting: embeddings, and the pictures of Imagen. */

@@ -28,6 +28,7 @@ import {
   proxyOf,
   userAgent,
 } from '../entry.ts';
+import { rateLimits } from '../quota.ts';
 import { type Vendor, vendors } from './presets.ts';
 
 /** Services that speak OpenAI's Chat Completions: any of them by its base URL, and thirteen by a key of their own. */
@@ -152,6 +153,7 @@ function open(key: string, entry: Entry, path: string, vendor: Vendor | undefine
     ...(vendor?.dialect === undefined ? {} : { dialect: vendor.dialect }),
     speaks: () => openaiChat,
     prepare: (call) => prepare(service, call),
+    quota: rateLimits,
     can: (operation) => operation === 'chat' || endpoints.has(operation),
   };
 }

@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import { channel } from '../channel.ts';
 import { openResponses, responsesEntry, type Vendor } from '../responses.ts';
+import { rateLimits } from '../quota.ts';
 import { judge } from './judge.ts';
 
 /** Grok by API key, over xAI's Responses API. */
@@ -15,6 +16,7 @@ const vendor: Vendor = {
   }),
   dialect: () => 'xai',
   judge,
+  quota: rateLimits,
 };
 
 export default channel({
