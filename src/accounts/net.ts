@@ -10,8 +10,10 @@ export interface NetOptions extends Pick<Net, 'endpoints' | 'client' | 'signal'>
   readonly proxy: Proxy;
   /** The provider's time, as far as it is known; see `skew.ts`. */
   readonly now: () => number;
-  /** Told of every answer's `Date`, and when it was asked for and came. */
+  /** Told of every answer's `Date`, and when by our own clock it was asked for and came. */
   readonly onDate?: (date: string, askedAt: number, cameAt: number) => void;
+  /** Our own clock. */
+  readonly clock: () => number;
   /** Bun's fetch, unless a test stands in for it. */
   readonly fetch?: Fetch;
 }
@@ -31,13 +33,13 @@ export function createNet(options: NetOptions): Net {
     now,
     sleep: (ms) => sleep(ms, signal),
     async fetch(url, request = {}) {
-      const askedAt = Date.now();
+      const askedAt = options.clock();
       const answered = await send(
         { ...outgoing(url, request), proxy: options.proxy },
         { signal, timeouts, ...(options.fetch ? { fetch: options.fetch } : {}) },
       );
       const date = answered.headers.get('date');
-      if (date !== null) options.onDate?.(date, askedAt, Date.now());
+      if (date !== null) options.onDate?.(date, askedAt, options.clock());
       return whole(answered);
     },
   };

@@ -1,15 +1,19 @@
 import { readFileSync } from 'node:fs';
 import { mask } from '../accounts/account.ts';
+import type { Login } from '../accounts/login.ts';
 import type { Connection, Tools } from '../channels/channel.ts';
 import { channels as everyChannel } from '../channels/index.ts';
 import { createRegistry } from '../models/registry.ts';
 import { parseProxy } from '../wire/proxy.ts';
 import { ConfigError, type ConfigFault, type Notice } from './fault.ts';
+import { openLogins } from './logins.ts';
 import { type Checked, type Origin, parseConfig } from './parse.ts';
 import type { Runtime } from './runtime.ts';
 
 /** What a runtime is built with besides its text. */
 export interface BuildOptions extends Origin {
+  /** The logins to open besides what the config itself holds. */
+  readonly logins?: () => readonly Login[];
   readonly now?: () => number;
 }
 
@@ -71,12 +75,15 @@ function openChannels(checked: Checked, options: BuildOptions, notices: Notice[]
       faults.push(error.fault);
     }
   };
-  for (const channel of options.channels ?? everyChannel) {
+  const channels = options.channels ?? everyChannel;
+  for (const channel of channels) {
     for (const key of Object.keys(channel.settings)) {
       if (configured.has(key)) collect(key, (tools) => channel.open(key, slices[key] as never, tools));
     }
     collect('', (tools) => channel.ambient?.(configured, tools) ?? []);
   }
+  const logins = options.logins?.() ?? [];
+  collect('', (tools) => openLogins(channels, logins, checked.config, tools));
   if (faults.length > 0)
     throw new ConfigError(faults.toSorted((a, b) => a.line - b.line || a.column - b.column));
   return [...connections.values()];

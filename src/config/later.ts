@@ -58,17 +58,6 @@ const codex = group('One key.', {
   'alpha-search': flag(false, 'Offers the alpha search tool.'),
 });
 
-const aliases = list(
-  group('One alias.', {
-    name: Type.String({ minLength: 1, description: "The catalogue's id." }),
-    alias: Type.String({ minLength: 1, description: 'The name clients use.' }),
-    'display-name': text('', 'The name shown in model lists.'),
-    fork: flag(false, 'List the original as well.'),
-    'force-mapping': flag(false, 'Answers name the alias.'),
-  }),
-  'Aliases of one channel.',
-);
-
 const payloadModels = list(
   group('Which requests a rule is for; all that is given must match.', {
     name: Type.String({ minLength: 1, description: 'Pattern over the model; * stands for anything.' }),
@@ -158,9 +147,6 @@ export const laterChannels = {
   ),
   ampcode: maybe(ampCode),
   'amp-code': maybe(ampCode),
-  'oauth-excluded-models': table(words('Patterns.'), 'Models never offered, by provider of a login.', later),
-  'oauth-model-alias': table(aliases, 'Aliases, by channel of a login.', later),
-  'oauth-upstream': table(Type.String(), 'Base URL, by channel of a login.', later),
   'oauth-request-scoped-errors': table(
     Type.Unknown(),
     'Upstream errors that count as errors of the request, by provider.',
@@ -192,7 +178,6 @@ export const laterKeys = {
   }),
   'disable-claude-cloak-mode': flag(false, 'Never disguises requests.', neverDisguised),
   'save-cooldown-status': flag(false, 'Cooldowns survive a restart.', later),
-  'auth-auto-refresh-workers': count(0, 'How many logins are renewed at a time.', later),
   'quota-exceeded': maybe(
     group('What to do when a quota is used up.', {
       'switch-project': flag(true, 'Tries another project.', {
@@ -285,5 +270,4 @@ export const laterKeys = {
       { additionalProperties: true, withoutEffect: 'this program loads no foreign code' },
     ),
   ),
-  'incognito-browser': flag(false, 'Logins open a private window.', later),
 };

@@ -3,6 +3,7 @@ import { channels as everyChannel } from '../channels/index.ts';
 import type { Channel } from '../channels/channel.ts';
 import { choice, count, duration, flag, group, later, list, restart, text, type KeyOptions } from './keys.ts';
 import { laterChannels, laterKeys } from './later.ts';
+import { loginKeys } from './login-keys.ts';
 
 /**
  * The keys of config.yaml that belong to no channel. The descriptions are the reference manual: `check --explain`
@@ -123,7 +124,7 @@ function seconds(fallback: number, description: string) {
   return Type.Number({ default: fallback, minimum: 0, maximum: 86_400, description });
 }
 
-const ownSchema = Type.Object({ ...gatewayKeys, ...laterChannels, ...laterKeys });
+const ownSchema = Type.Object({ ...gatewayKeys, ...loginKeys, ...laterChannels, ...laterKeys });
 
 type DeepReadonly<T> = T extends (infer Item)[]
   ? readonly DeepReadonly<Item>[]
@@ -145,7 +146,7 @@ export function documentSchema(channels: readonly Channel[] = everyChannel): TOb
       slices[key] = slice.default === undefined ? Type.Optional(slice) : slice;
     }
   }
-  return Type.Object({ ...gatewayKeys, ...laterChannels, ...laterKeys, ...slices });
+  return Type.Object({ ...gatewayKeys, ...loginKeys, ...laterChannels, ...laterKeys, ...slices });
 }
 
 /** A key of the document with what its schema says: one row of the reference. */

@@ -22,25 +22,35 @@ export type Written =
 const fileMode = 0o600;
 const folderMode = 0o700;
 
+export interface WriteOptions {
+  /** Asked at the last moment before the rename; false leaves the file as it is, because somebody else has written it. */
+  readonly still?: () => boolean;
+}
+
+/** Somebody else has written the file meanwhile. */
+class Overtaken extends Error {
+  override readonly message = 'somebody else has changed it meanwhile';
+}
+
 /**
  * Writes a whole file so that a reader, or a crash, sees the old text or the new one and nothing between: into a new
  * file beside it, to the disk, then by rename. A symlink stays; its target is written. Missing folders are made.
  * A file that is a mount of its own cannot be renamed over (Docker's `-v ./config.yaml:/…`) and is written in place.
  * @returns instead of throwing when the place refuses: a read-only config stops nothing.
  */
-export async function writeAtomic(path: string, text: string): Promise<Written> {
+export async function writeAtomic(path: string, text: string, options: WriteOptions = {}): Promise<Written> {
   let target = path;
   try {
     target = await realpath(path).catch(() => path);
     await mkdir(dirname(target), { recursive: true, mode: folderMode });
-    await replace(target, text).catch((error: unknown) => writeInPlace(target, text, error));
+    await replace(target, text, options).catch((error: unknown) => writeInPlace(target, text, error));
     return { persisted: true, path: target };
   } catch (error) {
     return { persisted: false, path: target, reason: refusal(error, target) };
   }
 }
 
-async function replace(target: string, text: string): Promise<void> {
+async function replace(target: string, text: string, { still }: WriteOptions): Promise<void> {
   const before = await stat(target).catch(() => undefined);
   const fresh = join(dirname(target), `.${basename(target)}.${crypto.randomUUID().slice(0, 8)}.tmp`);
   try {
@@ -48,6 +58,7 @@ async function replace(target: string, text: string): Promise<void> {
     // Somebody else's file stays theirs, where we may say so.
     if (before && before.uid !== process.getuid?.())
       await chown(fresh, before.uid, before.gid).catch(() => {});
+    if (still?.() === false) throw new Overtaken();
     await rename(fresh, target);
   } catch (error) {
     await unlink(fresh).catch(() => {});

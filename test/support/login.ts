@@ -1,4 +1,4 @@
-import { accountId } from '../../src/accounts/account.ts';
+import { loginId } from '../../src/accounts/roster.ts';
 import type { Login } from '../../src/accounts/login.ts';
 import type { Steps } from '../../src/accounts/steps.ts';
 import type { Json } from '../../src/core/json.ts';
@@ -8,7 +8,7 @@ export function testLogin(steps: Steps, fields: Json, session?: Json): Login {
   const identity = steps.identify(fields);
   const channel = steps.types[0];
   return {
-    id: accountId(channel, identity.account, identity.workspace ?? ''),
+    id: loginId(channel, identity),
     channel,
     file: steps.fileName(fields),
     identity,

@@ -6,4 +6,12 @@ export const testNet = (
   endpoints: Readonly<Record<string, string>>,
   client: Net['client'] = { id: 'test-client' },
   now: () => number = Date.now,
-): Net => createNet({ endpoints, client, now, proxy: 'direct', signal: new AbortController().signal });
+): Net =>
+  createNet({
+    endpoints,
+    client,
+    now,
+    clock: now,
+    proxy: 'direct',
+    signal: new AbortController().signal,
+  });

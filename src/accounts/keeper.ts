@@ -1,0 +1,224 @@
+import type { Json } from '../core/json.ts';
+import type { Space } from '../state/state.ts';
+import type { Log } from '../telemetry/log.ts';
+import { describe } from '../telemetry/redact.ts';
+import type { Fetch } from '../wire/fetch.ts';
+import { LiveLogin } from './live-login.ts';
+import type { Login } from './login.ts';
+import { createRenewals, type LoginSettings } from './renewals.ts';
+import { nameOf, type Place, type RosterEntry, rosterOf } from './roster.ts';
+import { save, type Saved } from './save.ts';
+import { createSkew } from './skew.ts';
+import type { Found, Patched, Store } from './store.ts';
+
+/** One file of the auth folder with the login that it is, where it is one. */
+export interface Kept {
+  /** The path of the file below the folder. */
+  readonly name: string;
+  readonly entry: RosterEntry;
+  readonly login: LiveLogin | undefined;
+}
+
+/** Keeps the logins of the auth folder alive for as long as the program runs. */
+export interface Keeper {
+  readonly store: Store;
+  /** The logins that a runtime opens: all that are neither disabled nor invalid. */
+  readonly logins: readonly Login[];
+  /** Every file, sorted by name. */
+  readonly files: readonly Kept[];
+  /** What the folder held when it was read last. */
+  readonly found: Found;
+  find(name: string): Kept | undefined;
+  /** Reads the folder again and takes over what changed. */
+  load(): Promise<void>;
+  /** Renews what is due; the keeper's own clock calls it. @returns when the next is due, by our clock. */
+  renewDue(): Promise<number>;
+  /** Begins to watch its own clock. */
+  start(): void;
+  /** Renews one login now. @throws GatewayError with what to do. */
+  renew(login: LiveLogin): Promise<void>;
+  /** Asks the provider for quota and models, unless it was asked within a minute; failures leave what was known. */
+  ask(login: LiveLogin): Promise<void>;
+  /** Adds a login, or updates the one of the same account. */
+  save(place: Place, fields: Json): Promise<Saved>;
+  patch(name: string, change: (fields: Json) => Json | undefined): Promise<Patched>;
+  remove(name: string): Promise<boolean>;
+  /** Milliseconds that a channel's provider is ahead of our clock. */
+  skewOf(channel: string): number;
+  /** Lets renewals in flight end, and begins none. */
+  close(): Promise<void>;
+}
+
+export interface KeeperOptions {
+  readonly store: Store;
+  readonly places: readonly Place[];
+  readonly settings: () => LoginSettings;
+  readonly log: Log;
+  /** Remembers refusals over restarts. */
+  readonly memory?: Space;
+  /** A runtime with other logins, or with other settings or models of them, is wanted. Renewals do not call it. */
+  readonly changed?: () => void;
+  readonly now?: () => number;
+  readonly random?: () => number;
+  readonly fetch?: Fetch;
+}
+
+const longestSleepMs = 60_000;
+const shortestSleepMs = 250;
+const askMs = { quota: 60_000, models: 3_600_000 };
+
+export function createKeeper(options: KeeperOptions): Keeper {
+  const { store, places, log, changed = () => {}, now = Date.now, random = Math.random } = options;
+  const skew = createSkew(now);
+  const renewals = createRenewals({ ...options, skew, now, random });
+  const byId = new Map<string, LiveLogin>();
+  const told = new Set<string>();
+  let files: readonly Kept[] = [];
+  let usable: readonly Login[] = [];
+  let found: Found = { logins: [], broken: [], folders: [], lax: [] };
+  let loading = Promise.resolve();
+  let timer: Timer | undefined;
+  let running = false;
+
+  function load(): Promise<void> {
+    loading = loading.then(async () => take(await store.read()));
+    return loading;
+  }
+
+  function take(read: Found): void {
+    found = read;
+    const before = usable;
+    const versions = new Map([...byId.values()].map((login) => [login, login.fields]));
+    const entries = rosterOf(read, places);
+    const present = new Set<string>();
+    files = entries.map((entry) => {
+      const login = entry.kind === 'invalid' ? undefined : enter(entry);
+      if (login) present.add(login.id);
+      else tell(entry);
+      return { name: nameOf(entry), entry, login };
+    });
+    for (const [id, login] of byId) {
+      if (present.has(id)) continue;
+      login.retire();
+      byId.delete(id);
+    }
+    usable = [...byId.values()].filter((login) => !login.disabled);
+    const same = usable.length === before.length && usable.every((login, index) => login === before[index]);
+    if (!same || usable.some((login) => versions.get(login as LiveLogin) !== login.fields)) changed();
+    schedule();
+  }
+
+  function enter(entry: Exclude<RosterEntry, { kind: 'invalid' }>): LiveLogin {
+    let login = byId.get(entry.id);
+    if (login) login.enter(entry);
+    else byId.set(entry.id, (login = new LiveLogin(entry, renewals, random())));
+    if (login.refusal === undefined) renewals.recall(login);
+    return login;
+  }
+
+  function tell(entry: RosterEntry): void {
+    if (entry.kind !== 'invalid') return;
+    const { name, reason, remedy } = entry;
+    const sentence = `${name} ${reason}`;
+    if (told.has(sentence)) return;
+    told.add(sentence);
+    log('warn', 'login-not-used', { file: name, reason, remedy });
+  }
+
+  /** When a login is due by our own clock. */
+  const dueOf = (login: LiveLogin) => Math.max(login.notBefore, login.dueAt - skew.of(login.channel));
+
+  async function renewDue(): Promise<number> {
+    const due = [...byId.values()].filter((login) => dueOf(login) <= now());
+    await Promise.allSettled(
+      due.map(async (login) => {
+        await renewals.renew(login);
+        await ask(login);
+      }),
+    );
+    await Promise.all([...byId.values()].map((login) => renewals.save(login)));
+    return Math.min(...[...byId.values()].map(dueOf));
+  }
+
+  /** A clock that is set back, or a machine that slept, costs a minute at most. */
+  function schedule(): void {
+    if (!running) return;
+    clearTimeout(timer);
+    const next = Math.min(...[...byId.values()].map(dueOf));
+    const sleepMs = Math.min(longestSleepMs, Math.max(shortestSleepMs, next - now()));
+    timer = setTimeout(() => void renewDue().finally(schedule), sleepMs);
+    timer.unref();
+  }
+
+  async function ask(login: LiveLogin): Promise<void> {
+    const { quota, models } = login.place.steps;
+    if (login.state.kind !== 'ready' || !(quota || models)) return;
+    try {
+      await login.ready(AbortSignal.timeout(30_000));
+      if (quota && now() - login.quotaReadAt > askMs.quota) {
+        login.quotaReadAt = now();
+        login.quota = await quota(login, renewals.net(login));
+      }
+      if (models && now() - login.modelsReadAt > askMs.models) {
+        login.modelsReadAt = now();
+        takeModels(login, await models(login, renewals.net(login)));
+      }
+    } catch (thrown) {
+      log('debug', 'login-not-asked', {
+        login: login.identity.label,
+        channel: login.channel,
+        detail: describe(thrown),
+      });
+    }
+  }
+
+  function takeModels(login: LiveLogin, models: NonNullable<Login['models']>): void {
+    if (Bun.deepEquals(models, login.models)) return;
+    login.models = models;
+    changed();
+  }
+
+  return {
+    store,
+    get logins() {
+      return usable;
+    },
+    get files() {
+      return files;
+    },
+    get found() {
+      return found;
+    },
+    find: (name) => files.find((kept) => kept.name === name),
+    load,
+    renewDue,
+    start() {
+      running = true;
+      schedule();
+      for (const login of byId.values()) void ask(login);
+    },
+    renew: (login) => renewals.renew(login, true),
+    ask,
+    async save(place, fields) {
+      const saved = await save(store, places, place, fields);
+      await load();
+      return saved;
+    },
+    async patch(name, change) {
+      const patched = await store.patch(name, change);
+      await load();
+      return patched;
+    },
+    async remove(name) {
+      const removed = await store.remove(name);
+      await load();
+      return removed;
+    },
+    skewOf: (channel) => skew.of(channel),
+    async close() {
+      running = false;
+      clearTimeout(timer);
+      await renewals.settled();
+    },
+  };
+}
