@@ -55,7 +55,8 @@ export async function setUpAccount(
   const loaded = await load(net, token, { ...project, metadata: described }, wished);
   const known = projectIn(loaded);
   if (readObject(loaded.currentTier)) return known ?? wished ?? refuse(loaded);
-  const tierId = defaultTier(loaded);
+  const tierId =
+    defaultTier(loaded) ?? (readObjects(loaded.ineligibleTiers).length > 0 ? refuse(loaded) : oldTier);
   // Naming a project is a failed precondition on the free plan.
   const request = tierId === freeTier ? { tierId, metadata } : { tierId, ...project, metadata: described };
   for (let poll = 0; poll < polls; poll++) {
@@ -70,6 +71,8 @@ export async function setUpAccount(
 }
 
 const freeTier = 'free-tier';
+/** What accounts are set up for that are told of no plan at all. */
+const oldTier = 'legacy-tier';
 
 /** A company's security perimeter may forbid the question; its accounts are on a paid plan and name their project. */
 async function load(net: Net, token: string, body: Json, wished: string | undefined): Promise<Json> {
@@ -82,8 +85,8 @@ async function load(net: Net, token: string, body: Json, wished: string | undefi
   }
 }
 
-const defaultTier = (loaded: Json): string =>
-  readString(readObjects(loaded.allowedTiers).find((tier) => tier.isDefault === true)?.id) ?? 'legacy-tier';
+const defaultTier = (loaded: Json): string | undefined =>
+  readString(readObjects(loaded.allowedTiers).find((tier) => tier.isDefault === true)?.id);
 
 /** The project is a text or an object with an id. */
 const projectIn = ({ cloudaicompanionProject: project }: Json): string | undefined =>

@@ -10,9 +10,8 @@ import type { Call, Connection, Outgoing } from './channel.ts';
 import { judgeCodeAssist } from './code-assist-judge.ts';
 import { type Mend, unwrap, wrap } from './code-assist-wrapper.ts';
 import { userAgent } from './entry.ts';
-import { fileHeaders } from './google.ts';
 import type { LoginTools } from './login.ts';
-import { loginAccount } from './login-account.ts';
+import { fileHeaders, loginAccount } from './login-account.ts';
 
 /** Google's Code Assist as a way out: what its two products, Gemini CLI and Antigravity, have in common. */
 

@@ -9,14 +9,15 @@ import type { Received } from './wire-server.ts';
  * embeds, lists. Names tell the generation: `gemini-3-sim` signs its calls and wants them back signed, `gemini-2-sim`
  * refuses what older models refuse.
  */
-export const geminiUpstream = (): Simulator => simulator(vendorWith(crypto.randomUUID()));
+export const geminiUpstream = (): Simulator => simulator(geminiVendor());
 
 const path = /^\/v1(?:beta1?)?(?:\/publishers\/google)?\/models\/([^:]+):(\w+)$/;
 
 const modelOf = (received: Received): string => decodeURIComponent(path.exec(received.path)?.[1] ?? '');
 const verbOf = (received: Received): string | undefined => path.exec(received.path)?.[2];
 
-function vendorWith(secret: string): Vendor {
+/** How Google checks and speaks; other places of Google's wrap it. @param secret what it signs with. */
+export function geminiVendor(secret: string = crypto.randomUUID()): Vendor {
   const sign = (what: string) => new Bun.CryptoHasher('sha256', secret).update(what).digest('base64');
   return {
     authorize(received, keys) {

@@ -103,10 +103,9 @@ export function simulator(vendor: Vendor): Simulator {
   const server = wireServer(async (received, answer) => {
     const unauthorized = vendor.authorize(received, keys);
     if (unauthorized) return refuse(answer, unauthorized);
-    const fault =
-      byKey.get(keyOf(received)) ?? (vendor.other(received) ? undefined : (next.shift() ?? own.always));
-    if (fault && 'kind' in fault && fault.kind === 'status') return refuse(answer, statusOf(vendor, fault));
     const other = vendor.other(received);
+    const fault = byKey.get(keyOf(received)) ?? (other ? undefined : (next.shift() ?? own.always));
+    if (fault && 'kind' in fault && fault.kind === 'status') return refuse(answer, statusOf(vendor, fault));
     if (other) return refuse(answer, other);
     const refusal = vendor.check(received);
     if (refusal) {
