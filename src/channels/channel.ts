@@ -104,6 +104,8 @@ export interface Offer {
   readonly declared: readonly DeclaredModel[];
   /** The family of the static catalogue served when nothing is declared, such as `claude`; absent means none. */
   readonly catalog?: string;
+  /** Of the family, these alone. */
+  readonly only?: readonly string[];
   /** Models that the place itself listed, besides the catalogue's; a declared list replaces both. */
   readonly discovered?: readonly DeclaredModel[];
   /** Other names for models of the catalogue and for discovered ones. */

@@ -1,10 +1,10 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { type Account, accountId } from '../accounts/account.ts';
 import type { QuotaWindow } from '../accounts/quota.ts';
-import { fieldOf, textField } from '../accounts/fields.ts';
+import { textField } from '../accounts/fields.ts';
 import type { Login } from '../accounts/login.ts';
 import type { GatewayError } from '../core/error.ts';
-import { type Json, readObject, tryParseObject } from '../core/json.ts';
+import { type Json, tryParseObject } from '../core/json.ts';
 import gemini from '../protocols/gemini/index.ts';
 import type { Body, Call, Connection, Offer, Operation, Outgoing, Tools } from './channel.ts';
 import {
@@ -24,7 +24,7 @@ import {
   userAgent,
 } from './entry.ts';
 import type { LoginTools } from './login.ts';
-import { loginAccount } from './login-account.ts';
+import { fileHeaders, loginAccount } from './login-account.ts';
 import { rateLimits } from './quota.ts';
 
 /** What Google's two places have in common: the Gemini API and Vertex AI, by key or by login. */
@@ -102,13 +102,6 @@ export function openGoogleLogin(
     models: { ...models, ...tools.naming, catalog: 'gemini' },
     ...common(place, base, headers, tools),
   };
-}
-
-/** The `headers` of a login file, set on each of its requests. */
-export function fileHeaders({ fields }: Login, tools: Tools): HeaderRules {
-  const all = Object.entries(readObject(fieldOf(fields, 'headers')) ?? {});
-  const texts = all.flatMap(([name, value]) => (typeof value === 'string' ? [[name, value] as const] : []));
-  return headerRules(Object.fromEntries(texts), 'headers', tools);
 }
 
 /** What no two connections of a place do otherwise. */

@@ -1,7 +1,8 @@
 import { type Account, accountId } from '../accounts/account.ts';
-import { numberField, textField } from '../accounts/fields.ts';
+import { fieldOf, numberField, textField } from '../accounts/fields.ts';
 import type { Login } from '../accounts/login.ts';
-import { proxyOf } from './entry.ts';
+import { readObject } from '../core/json.ts';
+import { type HeaderRules, headerRules, proxyOf } from './entry.ts';
 import type { Tools } from './channel.ts';
 
 /**
@@ -21,4 +22,11 @@ export function loginAccount(login: Login, provider: string, tools: Tools, works
     proxy: proxyOf(textField(fields, 'proxy_url'), 'proxy_url', tools),
     ...(place === undefined ? {} : { workspace: place }),
   };
+}
+
+/** The `headers` of a login file, set on each of its requests. */
+export function fileHeaders({ fields }: Login, tools: Tools): HeaderRules {
+  const all = Object.entries(readObject(fieldOf(fields, 'headers')) ?? {});
+  const texts = all.flatMap(([name, value]) => (typeof value === 'string' ? [[name, value] as const] : []));
+  return headerRules(Object.fromEntries(texts), 'headers', tools);
 }

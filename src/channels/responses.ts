@@ -1,8 +1,10 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { type Account, accountId } from '../accounts/account.ts';
+import { flagField } from '../accounts/fields.ts';
+import type { Login } from '../accounts/login.ts';
 import type { GatewayError } from '../core/error.ts';
 import openaiResponses from '../protocols/openai-responses/index.ts';
-import type { Call, Connection, Operation, Outgoing, Tools } from './channel.ts';
+import type { Body, Call, Connection, Operation, Outgoing, Tools } from './channel.ts';
 import {
   type Base,
   baseOf,
@@ -20,9 +22,11 @@ import {
   proxyOf,
   userAgent,
 } from './entry.ts';
+import type { LoginTools } from './login.ts';
+import { fileHeaders, loginAccount } from './login-account.ts';
 import { askTurn, type SocketWay } from './upstream-line.ts';
 
-/** What channels have in common that sign in with a key and speak the Responses API. */
+/** What channels have in common that speak the Responses API, by key or by login. */
 
 /** @param address what is said of `base-url`. */
 export const responsesEntry = (address: string) =>
@@ -53,6 +57,8 @@ export interface Vendor {
   dialect?(base: Base): string | undefined;
   judge(error: GatewayError, headers: Headers, now: number): GatewayError;
   quota: NonNullable<Connection['quota']>;
+  /** Sets what a request says of the login that pays for it. */
+  sign?(headers: Headers, login: Login, body: Body): void;
 }
 
 /** @param path where the entry stands in its slice, such as `[0]`. */
@@ -61,8 +67,6 @@ export function openResponses(vendor: Vendor, entry: Entry, path: string, tools:
   const base = baseOf(entry['base-url']?.trim() || vendor.url, '/responses', `${path}.base-url`, tools);
   const rules = headerRules(entry.headers, `${path}.headers`, tools);
   const prefix = prefixOf(entry.prefix, `${path}.prefix`, tools);
-  const dialect = vendor.dialect?.(base);
-  const paths = vendor.paths(base);
   const models = declared(entry.models);
   const excluded = patternsOf(entry['excluded-models']);
   return {
@@ -75,15 +79,49 @@ export function openResponses(vendor: Vendor, entry: Entry, path: string, tools:
       excluded: models.length > 0 ? excluded : [...excluded, ...missing],
       ...(prefix === undefined ? {} : { prefix }),
     },
+    ...common(vendor, base, rules, tools),
+    ...(entry.websockets ? { send: sendTurn } : {}),
+  };
+}
+
+/** The connection of one login. @param models those that it may use, where nobody has listed them. */
+export function openResponsesLogin(
+  vendor: Vendor,
+  login: Login,
+  tools: LoginTools,
+  models: readonly string[],
+): Connection {
+  const { provider, catalog } = vendor;
+  const base = baseOf(tools.endpoints.api!, '/responses', 'api', tools);
+  const { discovered = models.map((name) => ({ name })), ...naming } = tools.naming;
+  return {
+    id: `${provider}:${login.id}`,
+    provider,
+    accounts: [loginAccount(login, provider, tools)],
+    models: { ...naming, catalog, discovered, only: discovered.map(({ name }) => name) },
+    ...common(vendor, base, fileHeaders(login, tools), tools),
+    ...(flagField(login.fields, 'websockets') ? { send: sendTurn } : {}),
+  };
+}
+
+/** What keys and logins have in common. */
+function common(vendor: Vendor, base: Base, rules: HeaderRules, tools: Tools) {
+  const paths = vendor.paths(base);
+  const dialect = vendor.dialect?.(base);
+  return {
     speaks: () => openaiResponses,
     ...(dialect === undefined ? {} : { dialect }),
-    prepare: (call) =>
-      prepare(endpoint(base, paths[call.operation] ?? '/responses', call.query), rules, call),
+    prepare(call) {
+      const outgoing = prepare(endpoint(base, paths[call.operation] ?? '/responses', call.query), call);
+      const { secret } = call.account;
+      if (secret.kind === 'login') vendor.sign?.(outgoing.headers, secret.login, call.body);
+      rules.apply(outgoing.headers, call.clientHeaders);
+      return outgoing;
+    },
     judge: (error, headers) => vendor.judge(error, headers, tools.now()),
     quota: vendor.quota,
-    ...(entry.websockets ? { send: sendTurn } : {}),
     can: (operation) => operation === 'chat' || paths[operation] !== undefined,
-  };
+  } satisfies Partial<Connection>;
 }
 
 function accountOf(provider: string, entry: Entry, base: Base, path: string, tools: Tools): Account {
@@ -116,7 +154,7 @@ const socketWay: SocketWay = {
   },
 };
 
-function prepare(url: string, rules: HeaderRules, call: Call): Outgoing {
+function prepare(url: string, call: Call): Outgoing {
   const { account, body, stream } = call;
   const headers = new Headers(call.headers);
   headers.set('content-type', 'application/json');
@@ -125,6 +163,5 @@ function prepare(url: string, rules: HeaderRules, call: Call): Outgoing {
   if (stream) headers.set('accept-encoding', 'identity');
   headers.set('user-agent', userAgent);
   if (account.secret.kind === 'api-key') headers.set('authorization', `Bearer ${account.secret.key}`);
-  rules.apply(headers, call.clientHeaders);
   return { method: 'POST', url, headers, body, proxy: account.proxy };
 }

@@ -48,7 +48,7 @@ export function offersOf(connection: Connection): Offers {
   return { offered: renamed(known, aliases, connection, withheld), withheld };
 }
 
-function familyModels({ models: { catalog } }: Connection, kept: (name: string) => boolean): Offered[] {
+function familyModels({ models: { catalog, only } }: Connection, kept: (name: string) => boolean): Offered[] {
   if (catalog === undefined) return [];
   const plain = (card: ModelCard, name: string, hidden: boolean): Offered => ({
     id: name,
@@ -58,7 +58,7 @@ function familyModels({ models: { catalog } }: Connection, kept: (name: string) 
     hidden,
   });
   return familyOf(catalog).flatMap(({ card, aliases }) => {
-    if (!kept(card.id)) return [];
+    if (only?.includes(card.id) === false || !kept(card.id)) return [];
     return [
       plain(card, card.id, false),
       ...aliases.filter((alias) => kept(alias)).map((alias) => plain(card, alias, true)),

@@ -1,10 +1,13 @@
 import { Type } from '@sinclair/typebox';
 import { channel } from '../channel.ts';
-import { openResponses, responsesEntry, type Vendor } from '../responses.ts';
+import { openResponses, openResponsesLogin, responsesEntry, type Vendor } from '../responses.ts';
+import { holderOf } from './identity.ts';
 import { judge } from './judge.ts';
+import { credentials, logins } from './login.ts';
+import { modelsOf } from './plans.ts';
 import { quota } from './quota.ts';
 
-/** OpenAI's Responses API by API key, at OpenAI or at any other host that speaks it. */
+/** OpenAI's Responses API by API key, at OpenAI or at any other host that speaks it; and ChatGPT's backend by login. */
 
 const vendor: Vendor = {
   provider: 'codex',
@@ -21,6 +24,23 @@ const vendor: Vendor = {
   quota,
 };
 
+/** ChatGPT's own backend, by login. */
+const chatgpt: Vendor = {
+  ...vendor,
+  paths: () => ({ '/v1/responses/compact': '/responses/compact' }),
+  dialect: () => 'codex',
+  sign(headers, { fields }, body) {
+    for (const [name, value] of Object.entries(credentials(fields))) headers.set(name, value);
+    // The backend finds its prompt cache by the session.
+    const session = headers.has('session-id') || headers.has('session_id') ? undefined : cacheKeyIn(body);
+    if (session !== undefined) headers.set('session_id', session);
+  },
+};
+
+/** In JSON text a quoted key cannot stand inside a string. */
+const cacheKeyIn = (body: unknown): string | undefined =>
+  typeof body === 'string' ? /"prompt_cache_key":"([\x20!#-[\]-~]+)"/.exec(body)?.[1] : undefined;
+
 const address =
   'Address up to and without /responses; https://api.openai.com/v1 when empty. One that ends in /backend-api/codex is ' +
   "spoken to as ChatGPT's own backend.";
@@ -34,4 +54,8 @@ export default channel({
   },
   open: (_, entries, tools) =>
     entries.map((entry, index) => openResponses(vendor, entry, `[${index}]`, tools)),
+  logins: {
+    ...logins,
+    open: (login, tools) => openResponsesLogin(chatgpt, login, tools, modelsOf(holderOf(login.fields).plan)),
+  },
 });

@@ -26,7 +26,7 @@ function planWindow(headers: Headers, source: string, now: number): QuotaWindow 
 const weekMinutes = 7 * 24 * 60;
 
 /** `5h`, `weekly`, `3d`. */
-function spanName(minutes: number | undefined): string | undefined {
+export function spanName(minutes: number | undefined): string | undefined {
   if (!minutes) return undefined;
   if (minutes === weekMinutes) return 'weekly';
   if (minutes % 1440 === 0) return `${minutes / 1440}d`;
