@@ -15,8 +15,10 @@ describe.each(data.map((row) => [row.id, row] as const))('%s', (_, row) => {
   });
 });
 
-test('no name stands for two models', () => {
-  const names = data.flatMap((row) => [row.id, ...(('aliases' in row && row.aliases) || [])]);
+test('no name stands for two models of a family', () => {
+  const names = data.flatMap((row) =>
+    [row.id, ...(('aliases' in row && row.aliases) || [])].map((name) => `${row.family} ${name}`),
+  );
   expect(new Set(names).size).toBe(names.length);
 });
 

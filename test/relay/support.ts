@@ -1,3 +1,4 @@
+import type { Login } from '../../src/accounts/login.ts';
 import { Pool } from '../../src/accounts/pool.ts';
 import type { Channel } from '../../src/channels/channel.ts';
 import { channels as everyChannel } from '../../src/channels/index.ts';
@@ -24,12 +25,17 @@ export interface Standing {
   stop(): Promise<unknown>;
 }
 
-/** Starts it with a config text; `more` are channels that only a test has. */
-export function standing(text: string, more: readonly Channel[] = []): Standing {
+/** Starts it with a config text; `more` are channels that only a test has, `logins` those that somebody keeps. */
+export function standing(
+  text: string,
+  more: readonly Channel[] = [],
+  logins: () => readonly Login[] = () => [],
+): Standing {
   const { runtime } = buildRuntime(`api-keys:\n  - ${clientKey}\nproxy-url: direct\n${text}`, {
     file: 'config.yaml',
     environment: {},
     channels: [...everyChannel, ...more],
+    logins,
   });
   const telemetry = createTelemetry({ write: () => undefined, isTerminal: false });
   const waiting = new Set<() => void>();
