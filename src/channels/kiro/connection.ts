@@ -4,7 +4,7 @@ import { GatewayError } from '../../core/error.ts';
 import type { Answered } from '../../wire/fetch.ts';
 import type { Call, Connection, Outgoing } from '../channel.ts';
 import { userAgent } from '../entry.ts';
-import { loginAccount } from '../login-account.ts';
+import { fileHeaders, loginAccount } from '../login-account.ts';
 import type { LoginTools } from '../login.ts';
 import { profileOf } from './account.ts';
 import { asEventStream } from './frames.ts';
@@ -19,13 +19,18 @@ const operation = 'generateAssistantResponse';
 export function open(login: Login, tools: LoginTools): Connection {
   const { naming, endpoints } = tools;
   const discovered = naming.discovered?.length ? naming.discovered : knownModels;
+  const extra = fileHeaders(login, tools);
   return {
     id: `${id}:${login.id}`,
     provider: id,
     accounts: [loginAccount(login, id, tools)],
     models: { ...naming, discovered, aliases: naming.aliases ?? plainNames(discovered) },
     speaks: () => kiroProtocol,
-    prepare: (call) => prepare(login, call, endpoints),
+    prepare(call) {
+      const outgoing = prepare(login, call, endpoints);
+      extra.apply(outgoing.headers, call.clientHeaders);
+      return outgoing;
+    },
     send: (outgoing, _, exchange) => send(login, outgoing, endpoints, exchange),
   };
 }

@@ -14,7 +14,7 @@ import type { Frame } from '../../wire/sse.ts';
 import { badData, cut, decodeException } from './errors.ts';
 import { type Spoken, thinkingTags } from './thinking-tags.ts';
 import { Counts } from './usage.ts';
-import { endFrame, exceptionFrame, id, promptFrame } from './wire.ts';
+import { damageFrame, endFrame, exceptionFrame, id, promptFrame } from './wire.ts';
 
 const stopReasons: Readonly<Record<string, FinishReason>> = {
   end_turn: 'end',
@@ -142,6 +142,7 @@ export function decodeStream(): Machine<Frame, ChatEvent> {
       const said = tryParseObject(data);
       if (!said) return yield* fail(badData(`its event ${name} holds no JSON object`));
       if (name === promptFrame) return counts.guess(readNumber(said.tokens) ?? 0);
+      if (name === damageFrame) return yield* fail(badData(String(said.what)));
       // The payload may stand under its own name.
       const event = readObject(said[name]) ?? said;
       if (failures.has(name) || said._type !== undefined) return yield* fail(decodeException(event));

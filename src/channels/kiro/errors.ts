@@ -7,6 +7,7 @@ import {
   statusOfWords,
   upstreamError,
 } from '../../protocols/errors.ts';
+import { refaulted } from '../../protocols/remedies.ts';
 
 /** AWS's names of what went wrong, and the HTTP status that each comes with. */
 const statuses: Readonly<Record<string, number>> = {
@@ -53,33 +54,21 @@ function nameOf(type: string | undefined): string | undefined {
 }
 
 /** What only this service's own reasons and sentences tell. */
-function sharpened(error: GatewayError, status: number, words: ErrorWords): GatewayError {
-  const { code: reason = '', message = '' } = words;
+function sharpened(
+  error: GatewayError,
+  status: number,
+  { code: reason = '', message = '' }: ErrorWords,
+): GatewayError {
   if (reason === 'INVALID_MODEL_ID' || /^invalid model\b/i.test(message))
-    return error.with({
-      fault: { kind: 'not-found', what: 'model' },
-      scope: 'model',
-      remedy: 'This account is not offered the model; GET /v1/models lists those that can be used here.',
-    });
+    return refaulted(error, { kind: 'not-found', what: 'model' }).with({ scope: 'model' });
   if (reason === 'CONTENT_LENGTH_EXCEEDS_THRESHOLD' || /\binput is too long\b/i.test(message))
-    return error.with({
-      fault: { kind: 'too-large' },
-      remedy: 'Shorten the conversation: the service limits the whole request, tools included.',
-    });
-  if (reason === 'MONTHLY_REQUEST_COUNT' || status === 402)
-    return error.with({
-      fault: { kind: 'quota-exhausted' },
-      remedy: "Wait until the account's quota resets, raise its plan, or use another account.",
-    });
-  if (/suspend/i.test(`${reason} ${message}`) || status === 423)
-    return error.with({
-      fault: { kind: 'upstream-forbidden', status: 403, reason: 'suspended' },
-      retryAfterMs: suspensionMs,
-      remedy: 'AWS has suspended this account; its owner should write to AWS support.',
-    });
-  if (status === 403 && /\btoken\b|\bexpired\b|\binvalid\b/i.test(message))
-    return error.with({ fault: { kind: 'upstream-unauthorized' } });
+    return refaulted(error, { kind: 'too-large' });
   if (reason === 'INSUFFICIENT_MODEL_CAPACITY') return error.with({ scope: 'model' });
+  if (status === 402) return refaulted(error, { kind: 'quota-exhausted' });
+  if (status === 423 || (error.fault.kind === 'upstream-forbidden' && error.fault.reason === 'suspended'))
+    return refaulted(error, { kind: 'upstream-forbidden', status: 403, reason: 'suspended' }).with({
+      retryAfterMs: suspensionMs,
+    });
   return error;
 }
 

@@ -2,9 +2,9 @@ import { EventStreamCodec } from '@smithy/eventstream-codec';
 import { compact, tryParseObject } from '../../core/json.ts';
 import type { Machine } from '../../core/machine.ts';
 import type { Answered } from '../../wire/fetch.ts';
+import { rebodied } from '../../wire/rebody.ts';
 import { type Frame, render } from '../../wire/sse.ts';
-import { badData, cut } from './errors.ts';
-import { endFrame, exceptionFrame, promptFrame } from './wire.ts';
+import { damageFrame, endFrame, exceptionFrame, promptFrame } from './wire.ts';
 
 /** Bytes of the start of a message: its length, that of its headers, and their checksum. */
 const preludeBytes = 12;
@@ -13,20 +13,23 @@ const smallest = 16;
 const largest = 10 * 1024 * 1024;
 
 const decoder = new TextDecoder();
+const encoder = new TextEncoder();
 const codec = new EventStreamCodec(
   (bytes) => (typeof bytes === 'string' ? bytes : decoder.decode(bytes)),
   (text) => Buffer.from(text),
 );
 
 /**
- * The binary messages of an AWS event stream as frames, named by their event; both checksums of each are verified.
- * @throws GatewayError `bad-upstream-data` for a message that is damaged, `transport` for one that stops short.
+ * The binary messages of an AWS event stream as frames, named by their event; both checksums of each are verified. A
+ * message that is damaged becomes a last frame that says so. Whole messages up to the end of the body are followed by a
+ * closing frame, because the wire itself has no closing mark that always comes.
  */
 export function messageFrames(): Machine<Uint8Array, Frame> {
   let held: Uint8Array[] = [];
   let length = 0;
   /** How many bytes are needed to go on: a prelude, or the whole message that it announced. */
   let needed = preludeBytes;
+  let damaged = false;
 
   /** The bytes held so far, as one piece. */
   function joined(): Uint8Array {
@@ -34,30 +37,50 @@ export function messageFrames(): Machine<Uint8Array, Frame> {
     return held[0]!;
   }
 
+  function* damage(what: string): Iterable<Frame> {
+    damaged = true;
+    held = [];
+    yield { event: damageFrame, data: JSON.stringify({ what }) };
+  }
+
   return {
     *push(bytes) {
+      if (damaged) return;
       held.push(bytes);
       length += bytes.length;
       while (length >= needed) {
         const all = joined();
         const total = new DataView(all.buffer, all.byteOffset).getUint32(0);
-        if (total < smallest || total > largest) throw badData(`a message claims to have ${total} bytes`);
+        if (total < smallest || total > largest)
+          return yield* damage(`a message claims to have ${total} bytes`);
         needed = total;
         if (length < total) return;
         held = [all.subarray(total)];
         length -= total;
         needed = preludeBytes;
-        yield frameOf(all.subarray(0, total));
+        const message = decoded(all.subarray(0, total));
+        if (typeof message === 'string') return yield* damage(message);
+        yield frameOf(message);
       }
     },
     *end() {
-      if (length > 0) throw cut();
+      if (!damaged && length === 0) yield { event: endFrame, data: '{}' };
     },
   };
 }
 
-function frameOf(bytes: Uint8Array): Frame {
-  const { headers, body } = decoded(bytes);
+type Message = ReturnType<EventStreamCodec['decode']>;
+
+/** The message, or what is wrong with it. */
+function decoded(bytes: Uint8Array): Message | string {
+  try {
+    return codec.decode(bytes);
+  } catch (thrown) {
+    return thrown instanceof Error ? thrown.message : 'a message cannot be read';
+  }
+}
+
+function frameOf({ headers, body }: Message): Frame {
   const header = (name: string): string | undefined => {
     const value = headers[name]?.value;
     return typeof value === 'string' ? value : undefined;
@@ -77,14 +100,6 @@ function frameOf(bytes: Uint8Array): Frame {
   };
 }
 
-function decoded(bytes: Uint8Array): ReturnType<EventStreamCodec['decode']> {
-  try {
-    return codec.decode(bytes);
-  } catch (thrown) {
-    throw badData(thrown instanceof Error ? thrown.message : 'a message cannot be read');
-  }
-}
-
 /** A name that fits on a line of a frame. */
 const nameOf = (name: string | undefined): string => (name ?? '').replace(/[^\w-]/g, '');
 
@@ -92,8 +107,7 @@ const nameOf = (name: string | undefined): string => (name ?? '').replace(/[^\w-
 const oneLine = (text: string): string => text.replace(/[\r\n]+/g, ' ');
 
 /**
- * A binary answer as one of server-sent events, which is what the relay's lanes read. Its last frame says that the whole
- * HTTP body came in, because the wire itself has no closing mark that always comes.
+ * A binary answer as one of server-sent events, which is what the relay's lanes read.
  * @param promptTokens a guess, for answers that do not say what the prompt cost.
  */
 export function asEventStream(answer: Answered, promptTokens: number): Answered {
@@ -101,38 +115,16 @@ export function asEventStream(answer: Answered, promptTokens: number): Answered 
   if (!answer.ok || answer.body === null || /json|html|text\//i.test(type)) return answer;
   const headers = new Headers(answer.headers);
   headers.set('content-type', 'text/event-stream');
-  return new Response(framed(answer.body, promptTokens), { status: answer.status, headers });
+  return { ...rebodied(answer, rendered(promptTokens)), headers };
 }
 
-function framed(source: ReadableStream<Uint8Array>, promptTokens: number): ReadableStream<Uint8Array> {
-  const reader = source.getReader();
+function rendered(promptTokens: number): Machine<Uint8Array, Uint8Array> {
   const frames = messageFrames();
-  const encoder = new TextEncoder();
-  const opening: Frame = { event: promptFrame, data: JSON.stringify({ tokens: promptTokens }) };
-  let before = render(opening);
-  return new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        for (;;) {
-          const { done, value } = await reader.read();
-          let text = before;
-          before = '';
-          try {
-            for (const frame of done ? frames.end() : frames.push(value)) text += render(frame);
-          } catch (thrown) {
-            // What was whole before the damage is still said.
-            if (text !== '') controller.enqueue(encoder.encode(text));
-            void reader.cancel().catch(() => {});
-            throw thrown;
-          }
-          if (done) text += render({ event: endFrame, data: '{}' });
-          if (text !== '') controller.enqueue(encoder.encode(text));
-          if (done) return controller.close();
-          if (text !== '') return;
-        }
-      },
-      cancel: () => reader.cancel(),
-    },
-    { highWaterMark: 0 },
-  );
+  let opening = render({ event: promptFrame, data: JSON.stringify({ tokens: promptTokens }) });
+  function* said(batch: Iterable<Frame>): Iterable<Uint8Array> {
+    const text = opening + [...batch].map(render).join('');
+    opening = '';
+    if (text !== '') yield encoder.encode(text);
+  }
+  return { push: (bytes) => said(frames.push(bytes)), end: () => said(frames.end()) };
 }

@@ -3,8 +3,9 @@ import { type Json, tryParseObject } from '../../core/json.ts';
 /** This private protocol's id, and whose seals its wire carries bare. */
 export const id = 'kiro';
 
-/** Frames that `frames.ts` adds to what the service says: a guess at the prompt's tokens, and that all was received. */
+/** Frames that `frames.ts` adds to what the service says: a guess at the prompt's tokens, damage, and the end of the body. */
 export const promptFrame = 'gateway-prompt';
+export const damageFrame = 'gateway-damage';
 export const endFrame = 'gateway-end';
 
 /** Frames for AWS's two sorts of failure, which carry their name in a header of the message instead of an event's. */
