@@ -5,6 +5,7 @@ import codex from './codex/index.ts';
 import demo from './demo/index.ts';
 import geminiCli from './gemini-cli/index.ts';
 import gemini from './gemini/index.ts';
+import githubCopilot from './github-copilot/index.ts';
 import kiro from './kiro/index.ts';
 import openaiCompatibility from './openai-compatibility/index.ts';
 import vertex from './vertex/index.ts';
@@ -18,6 +19,7 @@ export const channels: readonly Channel[] = [
   demo,
   gemini,
   geminiCli,
+  githubCopilot,
   kiro,
   openaiCompatibility,
   vertex,

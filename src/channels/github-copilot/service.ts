@@ -1,0 +1,74 @@
+import type { Login } from '../../accounts/login.ts';
+import type { QuotaWindow } from '../../accounts/quota.ts';
+import type { Net } from '../../accounts/steps.ts';
+import {
+  compact,
+  type Json,
+  readNumber,
+  readObject,
+  readObjects,
+  readString,
+  tryParseObject,
+} from '../../core/json.ts';
+import type { DeclaredModel } from '../../core/model.ts';
+import { errorWords, upstreamError } from '../../protocols/errors.ts';
+import { declared, endpointsOf } from './models.ts';
+import { apiToken, askGithub } from './session.ts';
+import { editorHeaders } from './wire.ts';
+
+/** What the service tells of an account besides answers: its models, and what is left of its plan. */
+
+/** The endpoints of each model by login, as the service listed them last. A login outlives its connections. */
+const listed = new WeakMap<Login, ReadonlyMap<string, readonly string[]>>();
+
+export const listedEndpoints = (login: Login, model: string): readonly string[] | undefined =>
+  listed.get(login)?.get(model);
+
+/** The models that the account is offered. */
+export async function models(login: Login, net: Net): Promise<readonly DeclaredModel[]> {
+  const { token, base } = apiToken(login.session);
+  const response = await net.fetch(`${base}/models`, {
+    headers: { ...editorHeaders, authorization: `Bearer ${token}` },
+  });
+  const text = await response.text();
+  if (!response.ok) throw upstreamError(response.status, response.headers, errorWords(text));
+  const rows = readObjects(tryParseObject(text)?.data);
+  listed.set(
+    login,
+    new Map(rows.flatMap((row) => (endpointsOf(row) ? [[String(row.id), endpointsOf(row)!] as const] : []))),
+  );
+  return rows.map(declared).filter((model) => model !== undefined);
+}
+
+/** What is left of the plan's requests; what the plan does not limit is left out. */
+export async function quota({ fields }: Login, net: Net): Promise<readonly QuotaWindow[]> {
+  const user = await askGithub('copilot_internal/user', fields, net);
+  const resetsAt = Date.parse(
+    readString(user.quota_reset_date_utc) ?? readString(user.quota_reset_date) ?? '',
+  );
+  const reset = Number.isNaN(resetsAt) ? undefined : resetsAt;
+  return Object.entries(readObject(user.quota_snapshots) ?? {}).flatMap(([name, row]) => {
+    const window = windowOf(name, readObject(row) ?? {}, reset, net.now());
+    return window ? [window] : [];
+  });
+}
+
+function windowOf(
+  name: string,
+  row: Json,
+  resetsAt: number | undefined,
+  seenAt: number,
+): QuotaWindow | undefined {
+  const limit = readNumber(row.entitlement);
+  const share = readNumber(row.percent_remaining);
+  if (row.unlimited === true || (limit === undefined && share === undefined)) return undefined;
+  return compact({
+    name,
+    limit,
+    remaining: readNumber(row.quota_remaining) ?? readNumber(row.remaining),
+    remainingShare: share === undefined ? undefined : share / 100,
+    resetsAt,
+    source: 'copilot_internal/user',
+    seenAt,
+  });
+}
