@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Keeper } from './accounts/keeper.ts';
 import { Pool } from './accounts/pool.ts';
 import { createAdmin } from './admin/index.ts';
 import { discoverConfig } from './config/discover.ts';
@@ -22,6 +23,7 @@ import { Sockets } from './server/sockets.ts';
 import { sqliteShelf } from './state/sqlite.ts';
 import { createState, type State } from './state/state.ts';
 import { banner } from './cli/banner.ts';
+import { openKeeper, openSignIns } from './cli/keeping.ts';
 import { createTelemetry } from './telemetry/create.ts';
 import type { LiveProvider, LogSettings, Telemetry } from './telemetry/telemetry.ts';
 import { createTraces, traceLimits, type Traces } from './telemetry/traces.ts';
@@ -39,7 +41,10 @@ export async function serve(options: { readonly config?: string }): Promise<void
   const startedAt = Date.now();
   const { source, text, first } = await findConfig(here, options.config);
   const telemetry = createTelemetry();
-  const steward = createSteward({ source, text, environment: here.environment, log: telemetry.log });
+  let keeper: Keeper | undefined;
+  const { environment } = here;
+  const logins = () => keeper?.logins ?? [];
+  const steward = createSteward({ source, text, environment, log: telemetry.log, logins });
   const { config } = steward.current;
   const paths = await resolvePaths(config, source.path, here);
   telemetry.configure(logSettings(config, paths));
@@ -48,6 +53,17 @@ export async function serve(options: { readonly config?: string }): Promise<void
   const live = () => liveProviders(steward.current, pool);
   const state = openState(paths, telemetry);
   const memory = createMemory(state, createState());
+  keeper = openKeeper({
+    folder: paths.auth.path,
+    config: () => steward.current.config,
+    environment,
+    log: telemetry.log,
+    state,
+    changed: once(() => steward.refresh()),
+  });
+  await keeper.load();
+  if (keeper.logins.length > 0) await steward.refresh();
+  const signIns = openSignIns(keeper, () => steward.current.config, environment);
   const traces = createTraces({ shelf: state.space('traces', traceLimits) });
   telemetry.observe((closed) => {
     if (closed.record.protocol !== '') traces.add(closed);
@@ -80,17 +96,33 @@ export async function serve(options: { readonly config?: string }): Promise<void
   });
   const watch =
     source.path === undefined ? undefined : watchConfig({ path: source.path, steward, log: telemetry.log });
+  keeper.start();
   process.on('SIGHUP', () => void reload(steward, telemetry));
   await untilStopped();
   telemetry.log('info', 'stopping', { open_requests: server.pendingRequests });
   watch?.close();
+  signIns.close();
   await drain(server, sockets);
+  await keeper.close();
   await steward.close();
   telemetry.flush();
   traces.flush();
   state.close();
   await telemetry.drained();
   process.exit(0);
+}
+
+/** What is wanted several times before it begins is done once. */
+function once(work: () => Promise<void>): () => void {
+  let wanted = false;
+  return () => {
+    if (wanted) return;
+    wanted = true;
+    queueMicrotask(() => {
+      wanted = false;
+      void work();
+    });
+  };
 }
 
 /** The config to start with: the one found, or one written now. */

@@ -7,9 +7,10 @@ import { LiveLogin } from './live-login.ts';
 import type { Login } from './login.ts';
 import { createRenewals, type LoginSettings } from './renewals.ts';
 import { nameOf, type Place, type RosterEntry, rosterOf } from './roster.ts';
-import { save, type Saved } from './save.ts';
+import { save, type Saved, type SaveOptions } from './save.ts';
 import { createSkew } from './skew.ts';
 import type { Found, Patched, Store } from './store.ts';
+import { type StoreWatch, watchStore } from './store-watch.ts';
 
 /** One file of the auth folder with the login that it is, where it is one. */
 export interface Kept {
@@ -22,6 +23,8 @@ export interface Kept {
 /** Keeps the logins of the auth folder alive for as long as the program runs. */
 export interface Keeper {
   readonly store: Store;
+  /** The channels that people sign in to. */
+  readonly places: readonly Place[];
   /** The logins that a runtime opens: all that are neither disabled nor invalid. */
   readonly logins: readonly Login[];
   /** Every file, sorted by name. */
@@ -33,14 +36,14 @@ export interface Keeper {
   load(): Promise<void>;
   /** Renews what is due; the keeper's own clock calls it. @returns when the next is due, by our clock. */
   renewDue(): Promise<number>;
-  /** Begins to watch its own clock. */
+  /** Begins to watch the folder and its own clock. */
   start(): void;
   /** Renews one login now. @throws GatewayError with what to do. */
   renew(login: LiveLogin): Promise<void>;
   /** Asks the provider for quota and models, unless it was asked within a minute; failures leave what was known. */
   ask(login: LiveLogin): Promise<void>;
   /** Adds a login, or updates the one of the same account. */
-  save(place: Place, fields: Json): Promise<Saved>;
+  save(place: Place, fields: Json, options?: SaveOptions): Promise<Saved>;
   patch(name: string, change: (fields: Json) => Json | undefined): Promise<Patched>;
   remove(name: string): Promise<boolean>;
   /** Milliseconds that a channel's provider is ahead of our clock. */
@@ -79,6 +82,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
   let loading = Promise.resolve();
   let timer: Timer | undefined;
   let running = false;
+  let watch: StoreWatch | undefined;
 
   function load(): Promise<void> {
     loading = loading.then(async () => take(await store.read()));
@@ -87,6 +91,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
 
   function take(read: Found): void {
     found = read;
+    watch?.follow(read.folders);
     const before = usable;
     const versions = new Map([...byId.values()].map((login) => [login, login.fields]));
     const entries = rosterOf(read, places);
@@ -180,6 +185,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
 
   return {
     store,
+    places,
     get logins() {
       return usable;
     },
@@ -194,13 +200,16 @@ export function createKeeper(options: KeeperOptions): Keeper {
     renewDue,
     start() {
       running = true;
+      watch = watchStore({ folder: store.folder, changed: load });
+      watch.follow(found.folders);
+      void watch.check();
       schedule();
       for (const login of byId.values()) void ask(login);
     },
     renew: (login) => renewals.renew(login, true),
     ask,
-    async save(place, fields) {
-      const saved = await save(store, places, place, fields);
+    async save(place, fields, settings) {
+      const saved = await save(store, places, place, fields, settings);
       await load();
       return saved;
     },
@@ -218,6 +227,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
     async close() {
       running = false;
       clearTimeout(timer);
+      watch?.close();
       await renewals.settled();
     },
   };

@@ -1,5 +1,6 @@
 import { GatewayError } from '../core/error.ts';
 import type { Json } from '../core/json.ts';
+import { expiryOf, instantOf } from './fields.ts';
 import { loginId, type Place, typeOf } from './roster.ts';
 import type { Found, LoginFile, Patched, Store } from './store.ts';
 
@@ -9,6 +10,13 @@ export interface Saved {
   /** Its path below the folder. */
   readonly file: string;
   readonly label: string;
+}
+
+export interface SaveOptions {
+  /** Whoever signs in anew wants the login to be used, even when it was disabled. */
+  readonly enable?: boolean;
+  /** What is older than what is here changes nothing; for copies of unknown age. */
+  readonly unlessOlder?: boolean;
 }
 
 /**
@@ -21,13 +29,16 @@ export async function save(
   places: readonly Place[],
   place: Place,
   fields: Json,
+  { enable = false, unlessOlder = false }: SaveOptions = {},
 ): Promise<Saved> {
   const whole = { type: place.steps.types[0], ...fields };
   const identity = place.steps.identify(whole);
   const id = loginId(place.id, identity);
   const known = newestOf(await store.read(), (file) => idOf(file, places) === id);
   const patched = known
-    ? await store.patch(known.file, (current) => withoutRefusal({ ...current, ...fields }))
+    ? await store.patch(known.file, (current) =>
+        unlessOlder && isOlder(fields, current) ? undefined : merged(current, fields, enable),
+      )
     : await store.create(place.steps.fileName(whole), whole);
   if (patched.kind === 'written')
     return { outcome: known ? 'updated' : 'added', file: patched.login.file, label: identity.label };
@@ -36,9 +47,17 @@ export async function save(
   throw notKept(store, patched);
 }
 
-/** Whoever signs in again wants the login to be used. */
-const withoutRefusal = (fields: Json): Json =>
-  fields['disabled'] === true ? { ...fields, disabled: false } : fields;
+function merged(current: Json, fields: Json, enable: boolean): Json {
+  const whole = { ...current, ...fields };
+  return enable && whole['disabled'] === true ? { ...whole, disabled: false } : whole;
+}
+
+/** An old copy holds a refresh token that has been used up since. */
+function isOlder(fields: Json, current: Json): boolean {
+  const ageOf = (of: Json) => instantOf(of['last_refresh']) ?? expiryOf(of);
+  const [theirs, ours] = [ageOf(fields), ageOf(current)];
+  return theirs !== undefined && ours !== undefined && theirs < ours;
+}
 
 function newestOf(found: Found, wanted: (file: LoginFile) => boolean): LoginFile | undefined {
   return found.logins.filter(wanted).toSorted((a, b) => b.modifiedAt - a.modifiedAt)[0];
