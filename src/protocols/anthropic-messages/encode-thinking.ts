@@ -52,7 +52,7 @@ export function encodeThinking(request: ChatRequest, { card, drop }: Target, bou
     drop('reasoning: switched off, because the thought before the last tool call is missing');
     return off;
   }
-  const room = roomFor(wish.budget, request, card);
+  const room = roomFor(wish, request, card);
   if (!room) {
     drop(`reasoning: switched off, because max_tokens ${maxTokens} leaves no room for it`);
     return off;
@@ -67,7 +67,13 @@ export function encodeThinking(request: ChatRequest, { card, drop }: Target, bou
 type Wish =
   | { readonly kind: 'off' }
   | { readonly kind: 'adaptive'; readonly effort?: string }
-  | { readonly kind: 'budget'; readonly budget: number; readonly effort?: string };
+  | {
+      readonly kind: 'budget';
+      readonly budget: number;
+      /** The client's own number, not one that stands for a word. */
+      readonly exact?: boolean;
+      readonly effort?: string;
+    };
 
 function wishOf(reasoning: Reasoning | undefined, can: Thinking | undefined): Wish | undefined {
   const { effort, budget } = reasoning ?? {};
@@ -76,7 +82,7 @@ function wishOf(reasoning: Reasoning | undefined, can: Thinking | undefined): Wi
   if (effort === 'none' || (effort === undefined && budget === 0)) return { kind: 'off' };
   const free = effort === undefined || effort === 'auto';
   const named = free ? {} : { effort: levelOf(effort, levels) };
-  if (budget !== undefined && budget > 0) return { kind: 'budget', budget, ...named };
+  if (budget !== undefined && budget > 0) return { kind: 'budget', budget, exact: true, ...named };
   // A model that is known to take budgets only has no choice of its own to make.
   if (free && levels.length === 0 && can?.dynamicAllowed === false)
     return { kind: 'budget', budget: effortBudgets.medium };
@@ -102,9 +108,12 @@ function displayOf(reasoning: Reasoning | undefined): Json {
 /** The part of `max_tokens` that a thought must leave: an answer that is cut off after one token helps nobody. */
 const answerShare = 1 / 4;
 
-/** A budget with the `max_tokens` it fits under; where the client set no limit and nobody knows the model's, the limit gives way. */
+/**
+ * A budget with the `max_tokens` it fits under; where the client set no limit and nobody knows the model's, the limit
+ * gives way. A client that names both numbers, as Claude Code does, knows what it leaves for the answer.
+ */
 function roomFor(
-  wished: number,
+  { budget: wished, exact }: Extract<Wish, { kind: 'budget' }>,
   { sampling }: ChatRequest,
   card: ModelCard | undefined,
 ): { readonly budget: number; readonly maxTokens: number } | undefined {
@@ -112,6 +121,7 @@ function roomFor(
   const budget = Math.max(wished, least);
   const limit = sampling.maxTokens ?? card?.maxOutputTokens;
   if (limit === undefined) return { budget, maxTokens: budget + defaultMaxTokens };
+  if (exact && budget < limit) return { budget, maxTokens: limit };
   const fitting = Math.min(budget, limit - Math.ceil(limit * answerShare));
   return fitting < least ? undefined : { budget: fitting, maxTokens: limit };
 }

@@ -88,7 +88,7 @@ export function extraOf(body: Json, config: Json, toolConfig: Json): ChatRequest
     ...omit(config, configNamed),
     ...(mime === undefined || mime === 'application/json' ? {} : { responseMimeType: mime }),
   };
-  const tooling = { ...omit(toolConfig, toolConfigNamed), ...checkedCalls(toolConfig) };
+  const tooling = { ...omit(toolConfig, toolConfigNamed), ...ownCalling(toolConfig) };
   const rest = {
     ...omit(camel(body), bodyNamed),
     ...(filled(generationConfig) ? { generationConfig } : {}),
@@ -97,11 +97,15 @@ export function extraOf(body: Json, config: Json, toolConfig: Json): ChatRequest
   return filled(rest) ? { [id]: rest } : {};
 }
 
-/** VALIDATED without names is AUTO to the hall; that the arguments are to be checked is kept for Gemini. */
-function checkedCalls(toolConfig: Json): Json {
-  const calling = camel(readObject(toolConfig.functionCallingConfig) ?? {});
-  const checked = readString(calling.mode)?.toUpperCase() === 'VALIDATED' && !calling.allowedFunctionNames;
-  return checked ? { functionCallingConfig: { mode: 'VALIDATED' } } : {};
+/**
+ * What of `functionCallingConfig` no other wire says. VALIDATED without names is AUTO to the hall; that the arguments
+ * are to be checked is kept for Gemini.
+ */
+function ownCalling(toolConfig: Json): Json {
+  const { mode, allowedFunctionNames, ...rest } = camel(readObject(toolConfig.functionCallingConfig) ?? {});
+  const checked = readString(mode)?.toUpperCase() === 'VALIDATED' && !allowedFunctionNames;
+  const own = { ...rest, ...(checked ? { mode: 'VALIDATED' } : {}) };
+  return filled(own) ? { functionCallingConfig: own } : {};
 }
 
 const filled = (object: Json): boolean => Object.keys(object).length > 0;

@@ -84,10 +84,10 @@ function mixes(request: ChatRequest, { model, dialect }: Target): boolean {
 function encodeChoice(request: ChatRequest, own: Json | undefined, drop: Drop): unknown {
   const { toolChoice } = request;
   if (!toolChoice) return undefined;
-  if (functionsOf(request).length > 0)
-    return toolChoice.kind === 'auto' && own?.functionCallingConfig
-      ? own.functionCallingConfig
-      : calling(toolChoice);
+  if (functionsOf(request).length > 0) {
+    const { mode, ...rest } = readObject(own?.functionCallingConfig) ?? {};
+    return { ...rest, ...calling(toolChoice), ...(mode && toolChoice.kind === 'auto' ? { mode } : {}) };
+  }
   if (toolChoice.kind !== 'auto' && toolChoice.kind !== 'none') drop('tool_choice');
   return undefined;
 }

@@ -1,5 +1,5 @@
 import type { Usage } from '../../core/event.ts';
-import { compact, type Json, omit, readNumber } from '../../core/json.ts';
+import { compact, type Json, omit, readArray, readNumber, readObject } from '../../core/json.ts';
 import { id } from './wire.ts';
 
 const counted = new Set([
@@ -18,7 +18,7 @@ const counted = new Set([
 export function readUsage(metadata: Json): Usage {
   const count = (name: string) => readNumber(metadata[name]) ?? 0;
   const answer = readNumber(metadata.candidatesTokenCount) ?? count('responseTokenCount');
-  const rest = omit(metadata, counted);
+  const rest = modalitiesByName(omit(metadata, counted));
   return {
     input: count('promptTokenCount') + count('toolUsePromptTokenCount'),
     output: answer + count('thoughtsTokenCount'),
@@ -28,6 +28,20 @@ export function readUsage(metadata: Json): Usage {
     ...(Object.keys(rest).length > 0 ? { extra: { [id]: rest } } : {}),
   };
 }
+
+/** Token counts by modality, which `enum-encoding=int` numbers. */
+const modalities = ['MODALITY_UNSPECIFIED', 'TEXT', 'IMAGE', 'VIDEO', 'AUDIO', 'DOCUMENT'];
+
+const modalitiesByName = (counts: Json): Json =>
+  Object.fromEntries(
+    Object.entries(counts).map(([key, value]) => [
+      key,
+      readArray(value)?.map((count) => {
+        const { modality, ...rest } = readObject(count) ?? {};
+        return { modality: modalities[Number(modality)] ?? modality, ...rest };
+      }) ?? value,
+    ]),
+  );
 
 /** The same, the other way: what tools added to the prompt stays in it. */
 export function writeUsage(usage: Usage): Json {

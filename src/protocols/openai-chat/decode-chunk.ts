@@ -13,12 +13,12 @@ import type { Citation, MediaPart, Seal } from '../../core/request.ts';
 import { Blocks } from '../blocks.ts';
 import { decodeSeal } from '../seals.ts';
 import {
-  argumentsOf,
   audioOf,
   brokenOff,
   citationOf,
   errorOf,
   failures,
+  givenTo,
   mediaOf,
   tokensOf,
 } from './decode-pieces.ts';
@@ -154,7 +154,9 @@ export class Chunks {
     // Some servers end a stream by saying the whole message once more.
     if (message && (delta || !choice.spoken))
       yield* this.watch(this.onMessage(index, choice, message, heard, !delta));
-    const reason = readString(heard['finish_reason']);
+    // The first vision models of OpenAI said it in `finish_details` (capture 2a6fda88055727e7).
+    const reason =
+      readString(heard['finish_reason']) ?? readString(readObject(heard['finish_details'])?.['type']);
     if (!reason) return;
     if (failures.has(reason)) return yield* this.fail(brokenOff(reason));
     // vLLM says the stop sequence in `stop_reason`, SGLang in `matched_stop`; a number there is a token.
@@ -299,7 +301,7 @@ export class Chunks {
     const { key } = callOf(choice.calls, { index: readNumber(heard['index']), id, name }, whole);
     const start = compact({ callId: id, name, custom: custom ? true : undefined });
     yield* this.blocks.call(key, start, index);
-    yield* this.blocks.args(key, argumentsOf(custom ? said['input'] : said['arguments']), index);
+    yield* this.blocks.args(key, givenTo(said, custom !== undefined), index);
     // Gemini's OpenAI-compatible server signs calls; so do we for clients of this wire.
     const google = readObject(readObject(heard['extra_content'])?.['google']);
     const seal = decodeSeal(readString(google?.['thought_signature']), 'gemini');

@@ -4,11 +4,19 @@ import type { Citation, MediaPart } from '../../core/request.ts';
 import { readErrorWords, statusOfWords, upstreamError } from '../errors.ts';
 import { decodeMedia } from './media.ts';
 
-/** Arguments are JSON text; a few servers send the object itself. */
+/**
+ * The arguments of a function are JSON text; a few servers send the object itself. `null`, which OpenAI has models say
+ * where there are none (capture 450df45475c36e72), is no object to the other wires.
+ */
 export function argumentsOf(value: unknown): string {
   if (value === undefined || value === null) return '';
+  if (value === 'null') return '{}';
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
+
+/** What a call is given: the free text of a custom tool, or the arguments of a function. */
+export const givenTo = (said: Json, custom: boolean): string =>
+  custom ? (readString(said['input']) ?? '') : argumentsOf(said['arguments']);
 
 /** The log probabilities of a choice's text, when there are any. */
 export function tokensOf(heard: Json): readonly Json[] | undefined {

@@ -13,6 +13,7 @@ import type { RouteHint } from '../protocol.ts';
 import { decodeSeal } from '../seals.ts';
 import { decodeContent, markLast } from './decode-content.ts';
 import { decodeTools } from './decode-tools.ts';
+import { givenTo } from './decode-pieces.ts';
 import { decodeMedia } from './media.ts';
 import { decodeThoughts } from './reasoning.ts';
 import {
@@ -238,14 +239,13 @@ function decodeCall(call: Json, path: string, fallbackId: string): ToolCallPart 
   const said = custom ?? readObject(call['function']) ?? {};
   const name = readString(said['name']);
   if (!name) throw invalid(`${path}.${custom ? 'custom' : 'function'}.name`, 'must be a non-empty string');
-  const args = custom ? said['input'] : said['arguments'];
   const google = readObject(readObject(call['extra_content'])?.['google']);
   const seal = decodeSeal(readString(google?.['thought_signature']), 'gemini');
   return {
     kind: 'tool-call',
     callId: readString(call['id']) || fallbackId,
     name,
-    args: typeof args === 'string' ? args : JSON.stringify(args ?? {}),
+    args: givenTo(said, custom !== undefined),
     ...compact({ custom: custom ? true : undefined, cache: cacheMark(call), seal }),
     ...extraOf(call, callFields),
   };

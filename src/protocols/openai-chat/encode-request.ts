@@ -25,7 +25,7 @@ export function encodeRequest(request: ChatRequest, target: Target): Json {
     messages: encodeMessages(request, { ...target, drop }),
     ...encodeTools(request, model, drop),
     ...encodeSampling(request.sampling, model, drop),
-    reasoning_effort: encodeEffort(request.reasoning, model, drop),
+    ...encodeReasoning(request.reasoning, target, drop),
     response_format: encodeOutput(request.output),
     ...encodeCaller(request, own, model, drop),
     // Without it an upstream may stream without ever counting.
@@ -57,6 +57,15 @@ function encodeSampling(sampling: Sampling, model: string, drop: Drop): Json {
     logprobs: logprobs ? true : undefined,
     top_logprobs: logprobs?.top,
   });
+}
+
+/** OpenRouter, of whose dialect `reasoning_details` are, takes a budget as such. */
+function encodeReasoning(reasoning: Reasoning | undefined, { model, dialect }: Target, drop: Drop): Json {
+  const level = encodeEffort(reasoning, model, drop);
+  const { effort, budget = 0 } = reasoning ?? {};
+  return dialect === 'reasoning-details' && effort === undefined && budget > 0
+    ? { reasoning: { max_tokens: budget } }
+    : compact({ reasoning_effort: level });
 }
 
 /** The wish to think as a level; `auto`, the model's own choice, is said by saying nothing. */

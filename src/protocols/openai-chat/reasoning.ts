@@ -17,9 +17,11 @@ const issuers: ReadonlyMap<string, string> = new Map(
   [...formats].map(([issuer, format]) => [format, issuer]),
 );
 
+const unknown = 'unknown';
+
 const issuerOf = (format: unknown): string => {
-  const name = readString(format) ?? 'unknown';
-  return issuers.get(name) ?? (name.toLowerCase().replaceAll(/[^a-z0-9-]/g, '-') || 'unknown');
+  const name = readString(format) ?? unknown;
+  return issuers.get(name) ?? (name.toLowerCase().replaceAll(/[^a-z0-9-]/g, '-') || unknown);
 };
 
 /** The text under any of the names that upstreams give to visible thinking. */
@@ -84,14 +86,19 @@ const reasoning = (thoughts: readonly Thought[]): readonly ReasoningPart[] =>
     .filter(({ text, seal }) => text !== '' || seal)
     .map((thought) => ({ kind: 'reasoning', ...thought }));
 
-/** A sealed thought as an item of `reasoning_details`; with its text, so that a signature keeps what it signs. */
+/**
+ * A sealed thought as an item of `reasoning_details`; with its text, so that a signature keeps what it signs. Without
+ * any, only Claude calls it a signature.
+ */
 export function encodeDetail(text: string, { issuer, value, redacted }: Seal): Json {
-  const format = formats.get(issuer) ?? issuer;
-  if (!redacted) return { type: 'reasoning.text', text, signature: value, format };
+  const format = issuer === unknown ? {} : { format: formats.get(issuer) ?? issuer };
+  const claude = issuer === 'anthropic';
+  if (!redacted && (text !== '' || claude))
+    return { type: 'reasoning.text', text, signature: value, ...format };
   return {
     type: 'reasoning.encrypted',
     data: value,
-    format,
-    ...(issuer === 'anthropic' ? {} : { redacted }),
+    ...format,
+    ...(redacted && !claude ? { redacted } : {}),
   };
 }

@@ -75,31 +75,38 @@ export function decodeUsage(value: unknown): Usage | undefined {
   const input = readNumber(usage['prompt_tokens']);
   const output = readNumber(usage['completion_tokens']);
   if (input === undefined && output === undefined) return undefined;
-  const reasoning = first(completion['reasoning_tokens'], usage['reasoning_tokens']);
+  const thought = first(completion['reasoning_tokens'], usage['reasoning_tokens']);
+  const spoken = wholeOutput(input ?? 0, output ?? 0, thought, readNumber(usage['total_tokens']));
+  const cacheRead = first(
+    prompt['cached_tokens'],
+    usage['cached_tokens'],
+    usage['prompt_cache_hit_tokens'],
+    usage['cache_read_input_tokens'],
+  );
   const extra = compactCounts({
     ...omit(usage, known),
     prompt_tokens_details: compactCounts(omit(prompt, knownOfPrompt)),
     completion_tokens_details: compactCounts(omit(completion, knownOfCompletion)),
   });
   return {
-    input: input ?? 0,
-    output: wholeOutput(input ?? 0, output ?? 0, reasoning, readNumber(usage['total_tokens'])),
-    cacheRead: first(
-      prompt['cached_tokens'],
-      usage['cached_tokens'],
-      usage['prompt_cache_hit_tokens'],
-      usage['cache_read_input_tokens'],
-    ),
+    input: wholeInput(input ?? 0, cacheRead),
+    output: spoken,
+    cacheRead,
     cacheWrite: first(
       prompt['cache_write_tokens'],
       prompt['cached_creation_tokens'],
       prompt['cache_creation_tokens'],
       usage['cache_creation_input_tokens'],
     ),
-    reasoning,
+    // A host may count one more than it lets the model say (OpenRouter, capture 2615f8acbdc05489).
+    reasoning: Math.min(thought, spoken),
     ...(extra ? { extra: { [protocolId]: extra } } : {}),
   };
 }
+
+/** Azure's Grok leaves the cache out of `prompt_tokens`, which only shows where it is the greater (31c7808ea2993792). */
+const wholeInput = (input: number, cacheRead: number): number =>
+  cacheRead > input ? input + cacheRead : input;
 
 /** xAI counts reasoning beside `completion_tokens`, not in it; only its total tells (capture 3bb83c7817a59d12). */
 function wholeOutput(input: number, output: number, reasoning: number, total: number | undefined): number {
