@@ -8,6 +8,7 @@ import { parseProxy } from '../wire/proxy.ts';
 import { ConfigError, type ConfigFault, type Notice } from './fault.ts';
 import { openLogins } from './logins.ts';
 import { type Checked, type Origin, parseConfig } from './parse.ts';
+import { payloadRules } from './payload.ts';
 import type { Runtime } from './runtime.ts';
 
 /** What a runtime is built with besides its text. */
@@ -39,6 +40,7 @@ export function buildRuntime(text: string, options: BuildOptions): Built {
     connections,
     registry: createRegistry(connections, config),
     clientKeys: new Map(config['api-keys'].map((key) => [sha256(key), mask(key)])),
+    payload: payloadRules(config.payload, () => {}),
     async close() {
       await Promise.allSettled(connections.map((connection) => connection.close?.()));
     },

@@ -1,5 +1,6 @@
 import type { Connection } from '../channels/channel.ts';
 import type { Registry } from '../models/resolve.ts';
+import type { PayloadRule } from './payload.ts';
 import type { Config } from './schema.ts';
 
 /** Everything built from one config. Immutable: a reload builds the next one and swaps the reference. */
@@ -13,6 +14,8 @@ export interface Runtime {
   readonly registry: Registry;
   /** Sha-256 of each client key, in hex, to the label that logs use for it. */
   readonly clientKeys: ReadonlyMap<string, string>;
+  /** The rules that edit request bodies, in the order they are applied in. */
+  readonly payload: readonly PayloadRule[];
   /** Retires it: closes what its connections hold. Requests in flight keep it until they end. */
   close(): Promise<void>;
 }

@@ -4,6 +4,7 @@ import { parseProxy } from '../wire/proxy.ts';
 import type { Environment } from './environment.ts';
 import { listenAddress } from './listen.ts';
 import type { Checked } from './parse.ts';
+import { payloadRules } from './payload.ts';
 import type { Report } from './report.ts';
 import type { Config } from './schema.ts';
 
@@ -22,10 +23,8 @@ export function settle(config: Config, environment: Environment, checked: Checke
   settled['api-keys'] = clientKeys(config['api-keys'], warn, refuse);
   settleManagement(settled, environment, warn);
 
-  const { streaming, routing, tls } = settled;
+  const { streaming, tls } = settled;
   if (streaming['keepalive-seconds'] > 0) streaming['heartbeat-seconds'] = streaming['keepalive-seconds'];
-  if (routing.strategy === 'weighted-round-robin')
-    warn('routing.strategy', 'weights are not acted on yet; credentials take turns');
   if (tls.enable && tls.cert === '')
     refuse('tls.cert', 'is empty while tls.enable is true', 'the path of a PEM file');
   if (tls.enable && tls.key === '')
@@ -37,6 +36,8 @@ export function settle(config: Config, environment: Environment, checked: Checke
   }
   tls.cert = fileNamed(tls.cert, report.file);
   tls.key = fileNamed(tls.key, report.file);
+  // What does not fit its schema was told already.
+  if (report.faults.length === 0) payloadRules(config.payload, refuse);
   // A config with faults may have lost the very key that would open it.
   const listen = listenAddress(config);
   if (report.faults.length === 0 && 'refused' in listen) refuse('host', listen.refused, listen.expected);

@@ -92,6 +92,25 @@ export function topLevelText(text: string, key: string): string | undefined {
   return undefined;
 }
 
+/**
+ * Changes top-level fields in the text of a JSON object: each gets its new value, undefined takes it out, and a new one
+ * comes last. Every other field keeps its bytes. The text must be valid JSON.
+ */
+export function editTopLevel(text: string, edits: ReadonlyMap<string, unknown>): string {
+  const fields: string[] = [];
+  const fresh = new Map(edits);
+  for (const { at, start, end, name } of topLevelFields(text)) {
+    const key = JSON.parse(name) as string;
+    fresh.delete(key);
+    if (!edits.has(key)) fields.push(text.slice(at, end));
+    else if (edits.get(key) !== undefined)
+      fields.push(text.slice(at, start) + JSON.stringify(edits.get(key)));
+  }
+  for (const [key, value] of fresh)
+    if (value !== undefined) fields.push(`${JSON.stringify(key)}:${JSON.stringify(value)}`);
+  return `{${fields.join(',')}}`;
+}
+
 interface Span {
   readonly start: number;
   readonly end: number;
@@ -99,6 +118,12 @@ interface Span {
 
 /** Where the values of a top-level key stand, in characters of the text. */
 function* topLevelSpans(text: string, key: string): Iterable<Span> {
+  for (const { name, start, end } of topLevelFields(text))
+    if (name.includes('\\') ? JSON.parse(name) === key : name === `"${key}"`) yield { start, end };
+}
+
+/** Every top-level field: where it and its value stand, and its name as it is quoted there. */
+function* topLevelFields(text: string): Iterable<Span & { readonly at: number; readonly name: string }> {
   let at = skipSpace(text, 0);
   if (text[at] !== '{') return;
   at = skipSpace(text, at + 1);
@@ -107,7 +132,7 @@ function* topLevelSpans(text: string, key: string): Iterable<Span> {
     const name = text.slice(at, nameEnd);
     const start = skipSpace(text, skipSpace(text, nameEnd) + 1);
     const end = skipValue(text, start);
-    if (name.includes('\\') ? JSON.parse(name) === key : name === `"${key}"`) yield { start, end };
+    yield { at, name, start, end };
     at = skipSpace(text, end);
     if (text[at] !== ',') return;
     at = skipSpace(text, at + 1);

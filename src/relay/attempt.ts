@@ -13,8 +13,10 @@ import { fit } from './fit.ts';
 import { type Dialect, directLane, translatedLane } from './lane.ts';
 import { type Listener, overhear } from './overhear.ts';
 import { type FittedTools, fitTools } from './tools.ts';
+import { payloadOf } from './payload.ts';
 import { type Flow, open, reader } from './pipe.ts';
 import type { Attempt } from './plan.ts';
+import { hearQuota } from './quota.ts';
 import { refusesThoughts, withoutThoughts } from './refused.ts';
 import { type Replay, replay } from './replay.ts';
 
@@ -56,7 +58,8 @@ export async function attemptChat(errand: Errand, attempt: Attempt): Promise<Ans
 
 async function pass(errand: Errand, attempt: Attempt, passage: Passage): Promise<Answer> {
   errand.exchange.record.direct = passage.direct;
-  const response = await exchangeWith(errand, attempt, passage.body, speaksItself(errand, attempt));
+  const body = payloadOf(passage.body, errand, attempt);
+  const response = await exchangeWith(errand, attempt, body, speaksItself(errand, attempt));
   if (!response.ok) throw await refusal(response, attempt);
   return errand.hint.stream
     ? await readStream(errand, attempt, passage, response)
@@ -146,10 +149,13 @@ export async function dispatch(errand: Errand, attempt: Attempt, said: Said): Pr
       gapMs: timeouts['gap-seconds'] * 1000,
     },
   };
-  if (!connection.send) return send(outgoing, options);
   const { line } = exchange;
   const from = { account, ...(line ? { line } : {}) };
-  return connection.send(outgoing, exchange.signal, (again) => send(again, options), from);
+  const answered = connection.send
+    ? await connection.send(outgoing, exchange.signal, (again) => send(again, options), from)
+    : await send(outgoing, options);
+  hearQuota(errand, attempt, answered.headers);
+  return answered;
 }
 
 /** An upstream's error answer, as an error. */

@@ -380,7 +380,9 @@ describe('variables in values', () => {
   });
 
   test('are replaced in values that no schema describes', () => {
-    const { config } = parse('payload: {override: [{params: {a.b: ["${KEY}"]}}]}\n', { environment });
+    const { config } = parse('payload: {override: [{models: [{name: m}], params: {a.b: ["${KEY}"]}}]}\n', {
+      environment,
+    });
     expect(config.payload?.override[0]?.params).toEqual({ 'a.b': ['sk-from-environment'] });
   });
 });

@@ -106,6 +106,7 @@ function runtime({
           .slice(0, limit),
     },
     clientKeys: new Map(keys.map((value) => [Bun.SHA256.hash(value, 'hex'), `label-${value.slice(-4)}`])),
+    payload: [],
     close: () => Promise.resolve(),
   };
 }
