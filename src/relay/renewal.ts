@@ -21,7 +21,9 @@ async function renewing<T>({ exchange, upload }: Errand, login: Login, work: () 
   } catch (thrown) {
     const refused = thrown instanceof GatewayError && thrown.fault.kind === 'upstream-unauthorized';
     if (!refused || upload?.spent || exchange.signal.aborted) throw thrown;
-    if (!(await login.refused(fields, session))) throw thrown;
-    return work();
+    if (await login.refused(fields, session)) return work();
+    // A login that only a person can mend says so, and which command to run.
+    await login.ready(exchange.signal);
+    throw thrown;
   }
 }

@@ -15,6 +15,7 @@ import { parametersSchema } from '../../protocols/gemini/index.ts';
 import type { Call } from '../channel.ts';
 import type { Fitted } from '../code-assist.ts';
 import { mendCalls } from '../code-assist-wrapper.ts';
+import { withCallIds } from '../google-calls.ts';
 
 /** What Antigravity wants otherwise than Gemini. */
 
@@ -35,9 +36,11 @@ function onlySearches({ tools }: Json): boolean {
 
 /** A request as Antigravity takes it. */
 export function fit(body: string, { model }: Call): Fitted {
-  const request = tryParseObject(body);
-  if (!request) return { body };
+  const given = tryParseObject(body);
+  if (!given) return { body };
   const claude = isClaude(model);
+  // Claude's results find their calls by ids, which other models' calls need not have.
+  const request = claude ? withCallIds(given) : given;
   const padded = new Map<string, readonly string[]>();
   const tools =
     readArray(request.tools) && readObjects(request.tools).map((tool) => fitTool(tool, claude, padded));

@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import { type Json, omit, readObject } from '../../core/json.ts';
 import { type Call, channel } from '../channel.ts';
+import { mapCalls } from '../google-calls.ts';
 import { googleEntry, openGoogle, openGoogleLogin, pathName, type Place } from '../google.ts';
 import { logins, rootOf } from './login.ts';
 
@@ -50,9 +51,10 @@ const imagen = [
   'imagen-3.0-fast-generate-001',
 ].map((name) => ({ name }));
 
-/** Vertex counts a whole request as it is; the wrapping of the Gemini API is unknown to it. */
+/** Vertex counts a whole request as it is, without the wrapping of the Gemini API, and knows no ids of calls. */
 function fitBody(body: Json, { operation }: Call): Json {
-  if (operation !== 'count-tokens') return body;
+  if (operation !== 'chat' && operation !== 'count-tokens') return body;
   const wrapped = readObject(body.generateContentRequest ?? body.generate_content_request);
-  return wrapped ? omit(wrapped, new Set(['model'])) : body;
+  const request = wrapped && operation === 'count-tokens' ? omit(wrapped, new Set(['model'])) : body;
+  return mapCalls(request, (call) => ('id' in call ? omit(call, new Set(['id'])) : call));
 }
