@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import type { Keeper } from './accounts/keeper.ts';
 import { Pool } from './accounts/pool.ts';
+import { restLimits, restStore } from './accounts/rest-store.ts';
+import type { AdminHall } from './admin/hall.ts';
 import { createAdmin } from './admin/index.ts';
 import { discoverConfig } from './config/discover.ts';
 import { ConfigError, faultLine } from './config/fault.ts';
@@ -26,7 +28,7 @@ import { banner } from './cli/banner.ts';
 import { openKeeper, openSignIns } from './cli/keeping.ts';
 import { createTelemetry } from './telemetry/create.ts';
 import type { LiveProvider, LogSettings, Telemetry } from './telemetry/telemetry.ts';
-import { createTraces, traceLimits, type Traces } from './telemetry/traces.ts';
+import { createTraces, traceLimits } from './telemetry/traces.ts';
 import { buildDate, commit, version } from './version.ts';
 
 /** How long a stop waits for answers that are still being given. */
@@ -48,10 +50,11 @@ export async function serve(options: { readonly config?: string }): Promise<void
   const { config } = steward.current;
   const paths = await resolvePaths(config, source.path, here);
   telemetry.configure(logSettings(config, paths));
-  const pool = new Pool();
   const close = (record: Parameters<Telemetry['close']>[0]) => telemetry.close(record);
   const live = () => liveProviders(steward.current, pool);
   const state = openState(paths, telemetry);
+  const keepsRests = () => steward.current.config['save-cooldown-status'];
+  const pool = new Pool({ store: restStore(state.space('rests', restLimits), keepsRests) });
   const memory = createMemory(state, createState());
   keeper = openKeeper({
     folder: paths.auth.path,
@@ -78,7 +81,7 @@ export async function serve(options: { readonly config?: string }): Promise<void
     telemetry,
     readiness: () => readiness(live()),
     live,
-    admin: (door) => createAdmin(adminHall(steward, telemetry, traces, here.environment), door),
+    admin: (door) => createAdmin(adminHall({ steward, telemetry, traces, pool }, here.environment), door),
     version,
     startedAt,
   };
@@ -144,16 +147,12 @@ function logSettings(config: Config, paths: Paths): LogSettings {
 }
 
 function adminHall(
-  steward: LiveSteward,
-  telemetry: Telemetry,
-  traces: Traces,
+  stands: Pick<AdminHall, 'steward' | 'telemetry' | 'traces' | 'pool'>,
   environment: NodeJS.ProcessEnv,
-) {
+): AdminHall {
   const password = environment.MANAGEMENT_PASSWORD?.trim();
   return {
-    steward,
-    telemetry,
-    traces,
+    ...stands,
     version,
     commit,
     builtAt: buildDate,

@@ -1,4 +1,5 @@
 import type { Proxy } from '../wire/proxy.ts';
+import type { Limits } from './limits.ts';
 import type { Login } from './login.ts';
 import type { FailureRule } from './rules.ts';
 
@@ -21,6 +22,14 @@ export interface Account {
   readonly workspace?: string;
   /** What the operator says that errors of this credential's upstream mean; the first that matches decides. */
   readonly failureRules?: readonly FailureRule[];
+  /** The host it is used at. Credentials of one provider and host share its trouble; absent: the provider's own. */
+  readonly host?: string;
+  /** What the operator allows it to be used for. */
+  readonly limits?: Limits;
+  /** It never rests after a failure. */
+  readonly neverRests?: boolean;
+  /** Extra rounds in which it is tried, when the first has failed; absent: as the whole config says. */
+  readonly extraRounds?: number;
 }
 
 export type Secret =

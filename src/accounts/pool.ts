@@ -1,168 +1,350 @@
 import type { GatewayError } from '../core/error.ts';
 import type { Account } from './account.ts';
+import { Affinity } from './affinity.ts';
+import { Dues } from './dues.ts';
+import { type Block, Standing } from './standing.ts';
+import { createLineup, type Lineup, type Option, restore, type Seat, type Standings } from './lineup.ts';
+import type { Policy } from './policy.ts';
+import { lowUntil, merged, type QuotaWindow, reopensAt } from './quota.ts';
+import { recall, remember, type RestStore } from './rest-store.ts';
+import { breakAfter, restAfter, sphereOf } from './rests.ts';
+import { type Ground, Walk, type Wish } from './walk.ts';
 
-/** One account that can serve one upstream model: what a request chooses among. */
-export interface Option {
-  readonly account: Account;
-  /** The upstream's own name of the model. */
-  readonly model: string;
+export type { Option } from './lineup.ts';
+
+/** What the pool is given; everything but the store stands for the machine it runs on. */
+export interface PoolOptions {
+  readonly now?: () => number;
+  /** A number from 0 to 1. */
+  readonly random?: () => number;
+  /** Does something later; returns what calls it off. */
+  readonly after?: (ms: number, work: () => void) => () => void;
+  /** Where rests outlive the process. */
+  readonly store?: RestStore;
 }
 
-export type Strategy = 'round-robin' | 'fill-first';
-
-/** How failures are answered with rest; read anew for each report, so that a reload takes effect at once. */
-export interface CoolingRules {
-  readonly enabled: boolean;
-  /** Rest after a provider's or transport's failure, in milliseconds; 0 means none. */
-  readonly transientMs: number;
-}
-
-/** Who is resting: an account for one model, or for all of them. */
-interface Rest {
-  readonly untilMs: number;
-  /** The upstream named the time itself. A guess never keeps the last usable account from being tried. */
-  readonly told: boolean;
-  /** How often it failed in a row, for backoff. */
-  readonly failures: number;
-  readonly error: GatewayError;
-}
-
-/** Why an option is not tried, for errors and explanations. */
-export interface Resting<T extends Option> {
+/** What stands in an option's way, for errors and explanations. */
+export interface Hindrance<T extends Option = Option> {
   readonly option: T;
-  readonly untilMs: number;
-  readonly error: GatewayError;
+  readonly block: Block;
 }
 
-const guesses = { firstMs: 1_000, longestMs: 60_000, refusedMs: 60_000 };
-/** A told reset may be wrong or far away; nothing rests longer than this without being tried again. */
-const longestToldMs = 3_600_000;
+/** How one option stands now, for whoever asks why it is or is not used. */
+export interface Explained<T extends Option = Option> extends Pick<
+  Standing,
+  'inFlight' | 'quota' | 'limits'
+> {
+  readonly option: T;
+  /** Everything that stands in its way; nothing when it is available. */
+  readonly blocks: readonly Block[];
+  /** It is used after those with more quota left until then; 0: it is not. */
+  readonly lowUntilMs: number;
+  /** The newest failure, whoever was blamed for it; forgotten at the next success. */
+  readonly last: Standing['last'];
+  /** The recent time to the first byte; 0 when there was none. */
+  readonly firstByteMs: number;
+}
+
+/** After so many failures in a row a provider or a host is in trouble itself, and not the credential it was asked with. */
+const breaksAfter = 3;
 
 /**
- * Chooses among accounts and remembers which of them rest. Outlives reloads, because accounts are known by id.
- * It does no I/O and knows no protocol.
+ * Chooses among credentials, and remembers how each of them stands. Outlives reloads, because everything is known by what
+ * it is. It knows no protocol, and touches nothing but its store.
  */
 export class Pool {
-  private readonly cursors = new Map<string, number>();
-  private readonly rests = new Map<string, Rest>();
-  private readonly inFlight = new Map<string, number>();
+  private readonly standings = new Map<string, Standing>();
+  private readonly lineups = new WeakMap<readonly Option[], Lineup>();
+  private readonly dues = new Dues<Standing>();
+  private readonly affinity = new Affinity();
+  private readonly now: () => number;
+  private readonly random: () => number;
+  private readonly after: (ms: number, work: () => void) => () => void;
+  private readonly store: RestStore | undefined;
+  private readonly ground: Ground;
+  /** Tells what came first, where two things happen in one millisecond. */
+  private order = 0;
+  private waiting = 0;
+  private alarm: (() => void) | undefined;
 
-  constructor(private readonly now: () => number = Date.now) {}
-
-  /**
-   * The options worth trying, best first: by priority tier, in rotation within a tier; last, those that rest on a
-   * guess. What rests because the upstream said so is left out. Lazy: a request that is answered at once costs one step.
-   */
-  *choose<T extends Option>(options: readonly T[], key: string, strategy: Strategy): Iterable<T> {
-    const resting: T[] = [];
-    for (const tier of tiers(options)) {
-      const start = strategy === 'fill-first' ? 0 : this.advance(key, tier.length);
-      for (let step = 0; step < tier.length; step++) {
-        const option = tier[(start + step) % tier.length]!;
-        const rest = this.restOf(option);
-        if (!rest) yield option;
-        if (rest && !rest.told) resting.push(option);
-      }
-    }
-    for (const option of resting) yield option;
-  }
-
-  /** The options that rest now, soonest back first. */
-  resting<T extends Option>(options: readonly T[]): readonly Resting<T>[] {
-    const found: Resting<T>[] = [];
-    for (const option of options) {
-      const rest = this.restOf(option);
-      if (rest) found.push({ option, untilMs: rest.untilMs, error: rest.error });
-    }
-    return found.sort((a, b) => a.untilMs - b.untilMs);
-  }
-
-  /** It answered: whatever was held against it is forgotten. */
-  succeeded({ account, model }: Option): void {
-    this.rests.delete(account.id);
-    this.rests.delete(modelKey(account.id, model));
-  }
-
-  /** It failed: rests as long as the failure is its own and says so. Faults of the request or the client cost nothing. */
-  failed({ account, model }: Option, error: GatewayError, rules: CoolingRules): void {
-    if (!rules.enabled || error.scope === 'request') return;
-    const key =
-      error.scope === 'credential' && wholeAccount(error) ? account.id : modelKey(account.id, model);
-    const failures = (this.rests.get(key)?.failures ?? 0) + 1;
-    const restMs = restFor(error, failures, rules);
-    if (restMs <= 0) return;
-    const told = error.retryAfterMs !== undefined;
-    this.rests.set(key, { untilMs: this.now() + restMs, told, failures, error });
-  }
-
-  /** Counts a call in flight; the returned function ends it and may be called more than once. */
-  begin(account: Account): () => void {
-    this.inFlight.set(account.id, (this.inFlight.get(account.id) ?? 0) + 1);
-    let open = true;
-    return () => {
-      if (!open) return;
-      open = false;
-      const left = (this.inFlight.get(account.id) ?? 1) - 1;
-      if (left > 0) this.inFlight.set(account.id, left);
-      else this.inFlight.delete(account.id);
+  constructor(options: PoolOptions = {}) {
+    this.now = options.now ?? Date.now;
+    this.random = options.random ?? Math.random;
+    this.after = options.after ?? later;
+    this.store = options.store;
+    this.ground = {
+      now: this.now,
+      after: this.after,
+      nextOrder: () => ++this.order,
+      tick: (nowMs) => this.tick(nowMs),
+      report: (seat, error, order, policy) => this.report(seat, error, order, policy),
+      recovered: (seat, order) => this.recovered(seat, order),
+      freed: (standing, nowMs) => this.freed(standing, nowMs),
+      boundTo: (conversation, nowMs) => this.affinity.find(conversation, nowMs),
+      bind: (conversation, seat, untilMs) => this.affinity.bind(conversation, seat, untilMs),
+      wait: (lineup, take) => this.wait(lineup, take),
     };
   }
 
+  /** Begins a request's way along its options. The same list of options is lined up once. */
+  walk<T extends Option>(options: readonly T[], wish: Wish): Walk<T> {
+    return new Walk<T>(this.ground, this.lineup(options, wish.policy), wish);
+  }
+
+  /** What an answer, good or bad, said of the credential's quota. What is used up rests until it opens again. */
+  told(option: Option, windows: readonly QuotaWindow[], policy: Policy, error: () => GatewayError): void {
+    if (windows.length === 0) return;
+    const nowMs = this.now();
+    const { credential, model } = this.standingsOf(option, policy);
+    const byModel = Map.groupBy(windows, ({ model: name }) => (name === undefined ? credential : model));
+    for (const [standing, told] of byModel) {
+      standing.quota = merged(standing.quota, told, nowMs);
+      const before = standing.lowUntilMs;
+      standing.lowUntilMs = lowUntil(standing.quota, policy.reserve, nowMs);
+      if (standing.lowUntilMs < before) this.release(standing);
+      const opensAt = reopensAt(told) ?? 0;
+      const untilMs = Math.min(opensAt, nowMs + policy.longestMs);
+      if (!policy.cooling || option.account.neverRests || untilMs <= (standing.rest?.untilMs ?? nowMs))
+        continue;
+      standing.rest = {
+        since: ++this.order,
+        untilMs,
+        told: true,
+        aloneMs: Infinity,
+        probing: false,
+        error: error(),
+      };
+      remember(this.store, standing, nowMs);
+    }
+  }
+
+  /** How each option stands. */
+  explain<T extends Option>(options: readonly T[], policy: Policy): readonly Explained<T>[] {
+    const nowMs = this.now();
+    return options.map((option) => {
+      const { standings, credential, model } = this.standingsOf(option, policy);
+      return {
+        option,
+        blocks: standings.flatMap((standing) => standing.block(nowMs, 0) ?? []),
+        lowUntilMs: [credential, model].reduce((most, { lowUntilMs }) => Math.max(most, lowUntilMs), 0),
+        last: model.last,
+        inFlight: credential.inFlight,
+        quota: [...credential.quota, ...model.quota],
+        limits: credential.limits,
+        firstByteMs: model.firstByteMs,
+      };
+    });
+  }
+
+  /** Who is out of rotation, and why: those that left it first, at most so many. */
+  hindrances<T extends Option>(
+    options: readonly T[],
+    policy: Policy,
+    most = Infinity,
+  ): readonly Hindrance<T>[] {
+    const { away } = this.lineup(options, policy);
+    const found: Hindrance<T>[] = [];
+    for (const [{ option }, block] of away) {
+      if (found.length >= most) break;
+      found.push({ option: option as T, block });
+    }
+    return found;
+  }
+
   /** What an operator sees of one account: calls in flight, and whether anything of it rests. */
-  state(account: Account): { readonly inFlight: number; readonly cooling: boolean } {
-    const cooling = [...this.rests].some(
-      ([key, rest]) => rest.untilMs > this.now() && (key === account.id || key.startsWith(`${account.id}\0`)),
-    );
-    return { inFlight: this.inFlight.get(account.id) ?? 0, cooling };
+  state({ id }: Account): { readonly inFlight: number; readonly cooling: boolean } {
+    const nowMs = this.now();
+    const cooling = this.standingsUnder(id).some(({ rest }) => rest !== undefined && rest.untilMs > nowMs);
+    return { inFlight: this.standings.get(id)?.inFlight ?? 0, cooling };
+  }
+
+  /** Ends the rests of one account, or of everybody. Returns how many. */
+  clear(accountId?: string): number {
+    const all = accountId === undefined ? [...this.standings.values()] : this.standingsUnder(accountId);
+    const resting = all.filter(({ rest }) => rest !== undefined);
+    for (const standing of resting) this.lift(standing);
+    return resting.length;
   }
 
   /** Forgets accounts that no longer exist; called after a reload. */
   keep(accounts: Iterable<Account>): void {
-    const known = new Set([...accounts].map((account) => account.id));
-    for (const key of this.rests.keys()) if (!known.has(key.split('\0')[0]!)) this.rests.delete(key);
+    const known = new Set([...accounts].map(({ id }) => id));
+    for (const [key, { sphere, inFlight }] of this.standings) {
+      const own = sphere === 'credential' || sphere === 'model';
+      if (!own || inFlight > 0 || known.has(accountOf(key))) continue;
+      this.standings.delete(key);
+      this.store?.delete(key);
+    }
   }
 
-  private restOf({ account, model }: Option): Rest | undefined {
-    return this.current(account.id) ?? this.current(modelKey(account.id, model));
+  // --------------------------------------------------------------------------------------------------------- line-ups
+
+  private lineup(options: readonly Option[], policy: Policy): Lineup {
+    let lineup = this.lineups.get(options);
+    if (lineup?.strategy !== policy.strategy) {
+      lineup = createLineup(options, policy.strategy, this.dues, (option) =>
+        this.standingsOf(option, policy),
+      );
+      this.lineups.set(options, lineup);
+    }
+    return lineup!;
   }
 
-  /** A rest that is over stays on record for its failure count, but no longer counts as rest. */
-  private current(key: string): Rest | undefined {
-    const rest = this.rests.get(key);
-    return rest && rest.untilMs > this.now() ? rest : undefined;
+  private standingsOf({ account, model: name }: Option, policy: Policy): Standings {
+    const { id, provider: providerName, host: address = providerName, proxy } = account;
+    const key = `${id}\0${name}`;
+    const host = this.standing('host', `${address}\0${typeof proxy === 'string' ? proxy : proxy.url}`);
+    const provider = this.standing('provider', `${providerName}\0${address}`);
+    const credential = this.standing('credential', id);
+    const model = this.standing('model', key);
+    const standings = [host, provider, credential, model];
+    credential.limits = account.limits;
+    const limits = policy.providerLimits[providerName];
+    if (limits !== undefined) {
+      const all = this.standing('limits', providerName);
+      all.limits = limits;
+      standings.push(all);
+    }
+    return { key, host, provider, credential, model, standings };
   }
 
-  private advance(key: string, length: number): number {
-    const cursor = this.cursors.get(key) ?? 0;
-    if (this.cursors.size >= cursorLimit && !this.cursors.has(key)) this.cursors.clear();
-    this.cursors.set(key, (cursor + 1) % Number.MAX_SAFE_INTEGER);
-    return cursor % length;
+  private standing(sphere: Standing['sphere'], key: string): Standing {
+    const full = sphere === 'credential' || sphere === 'model' ? key : `${sphere}\0\0${key}`;
+    let standing = this.standings.get(full);
+    if (standing === undefined) {
+      standing = new Standing(sphere, full);
+      standing.rest = recall(this.store, standing, this.now());
+      this.standings.set(full, standing);
+    }
+    return standing;
+  }
+
+  private standingsUnder(accountId: string): readonly Standing[] {
+    return [...this.standings].flatMap(([key, standing]) => (accountOf(key) === accountId ? [standing] : []));
+  }
+
+  // --------------------------------------------------------------------------------------------------- rest and recovery
+
+  private report(seat: Seat, error: GatewayError, order: number, policy: Policy): void {
+    const nowMs = this.now();
+    seat.model.last = { error, atMs: nowMs };
+    const sphere = sphereOf(error);
+    if (sphere === undefined || !policy.cooling || seat.option.account.neverRests) return;
+    if (sphere === 'model' || sphere === 'credential') return this.rest(seat[sphere], error, order, policy);
+    if (policy.transientMs <= 0) return;
+    const place = seat[sphere];
+    place.failures++;
+    place.suspects.add(seat.model);
+    this.rest(seat.model, error, order, policy);
+    if (place.failures >= breaksAfter) this.breakOff(place, error, policy);
+  }
+
+  /** Calls that went out before a rest began count towards it no more: a burst is one failure. */
+  private rest(standing: Standing, error: GatewayError, order: number, policy: Policy): void {
+    const nowMs = this.now();
+    const old = standing.rest;
+    if (old === undefined || old.since < order) standing.failures++;
+    const failures = Math.max(1, standing.failures);
+    const rest = restAfter(error, { policy, nowMs, failures, random: this.random() });
+    if (rest === undefined || (old !== undefined && old.untilMs > rest.untilMs && old.told >= rest.told))
+      return;
+    standing.rest = { ...rest, since: ++this.order };
+    remember(this.store, standing, nowMs);
+  }
+
+  /** A provider or host is in trouble, so nobody is punished for having been asked. */
+  private breakOff(place: Standing, error: GatewayError, policy: Policy): void {
+    const failures = place.failures - breaksAfter + 1;
+    const rest = breakAfter(error, { policy, nowMs: this.now(), failures, random: this.random() });
+    if (rest !== undefined) place.rest = { ...rest, since: ++this.order };
+    for (const suspect of place.suspects)
+      if (suspect.rest && !suspect.rest.told && sphereOf(suspect.rest.error) === place.sphere)
+        this.lift(suspect);
+    place.suspects.clear();
+  }
+
+  /** An answer ends every rest that began before its request went out. */
+  private recovered(seat: Seat, order: number): void {
+    seat.model.last = undefined;
+    for (const standing of seat.standings) {
+      if (standing.rest !== undefined && standing.rest.since > order) continue;
+      standing.failures = 0;
+      if (standing.suspects.size > 0) standing.suspects.clear();
+      if (standing.rest !== undefined) this.lift(standing);
+    }
+  }
+
+  private lift(standing: Standing): void {
+    standing.rest = undefined;
+    standing.failures = 0;
+    remember(this.store, standing, this.now());
+    this.release(standing);
+  }
+
+  // ------------------------------------------------------------------------------------------- back into rotation
+
+  private tick(nowMs: number): void {
+    for (let due = this.dues.take(nowMs); due !== undefined; due = this.dues.take(nowMs)) {
+      due.dueMs = 0;
+      this.release(due);
+    }
+  }
+
+  private release(standing: Standing): void {
+    const seats = standing.parked;
+    if (seats.length === 0) return;
+    standing.parked = [];
+    for (const seat of seats) restore(seat);
+    if (this.waiting > 0) for (const { lineup } of seats) this.admit(lineup);
+  }
+
+  /** One call less: one seat comes back, first where somebody waits for it. The end of a probe brings back all. */
+  private freed(standing: Standing, nowMs: number): void {
+    if (standing.rest !== undefined && standing.rest.untilMs > nowMs) return;
+    if (standing.limits === undefined) return this.release(standing);
+    const { parked } = standing;
+    const wanted = this.waiting > 0 ? parked.findIndex(({ lineup }) => lineup.waiting.length > 0) : 0;
+    const [seat] = parked.splice(Math.max(0, wanted), 1);
+    if (seat === undefined) return;
+    restore(seat);
+    this.admit(seat.lineup);
+  }
+
+  // ------------------------------------------------------------------------------------------------------- the queue
+
+  private wait(lineup: Lineup, take: () => boolean): () => void {
+    lineup.waiting.push(take);
+    this.waiting++;
+    this.setAlarm();
+    return () => {
+      const at = lineup.waiting.indexOf(take);
+      if (at < 0) return;
+      lineup.waiting.splice(at, 1);
+      this.waiting--;
+    };
+  }
+
+  private admit({ waiting }: Lineup): void {
+    while (waiting.length > 0 && waiting[0]!()) {
+      waiting.shift();
+      this.waiting--;
+    }
+  }
+
+  /** While somebody waits, time itself must bring seats back. */
+  private setAlarm(): void {
+    if (this.alarm !== undefined || this.waiting === 0 || this.dues.nextMs === Infinity) return;
+    this.alarm = this.after(Math.max(1, this.dues.nextMs - this.now()), () => {
+      this.alarm = undefined;
+      this.tick(this.now());
+      this.setAlarm();
+    });
   }
 }
 
-/** Names that clients ask for become cursor keys, so their number is bounded. */
-const cursorLimit = 4096;
-
-const modelKey = (accountId: string, model: string) => `${accountId}\0${model}`;
-
-/** A refused credential is refused for every model; a throttled or forbidden one may serve others. */
-const wholeAccount = (error: GatewayError) =>
-  error.fault.kind === 'upstream-unauthorized' || error.fault.kind === 'quota-exhausted';
-
-function restFor(error: GatewayError, failures: number, rules: CoolingRules): number {
-  if (error.retryAfterMs !== undefined) return Math.min(error.retryAfterMs, longestToldMs);
-  if (error.scope === 'provider' || error.scope === 'transport')
-    return Math.min(rules.transientMs, guesses.firstMs * 2 ** (failures - 1));
-  if (error.fault.kind === 'rate-limited')
-    return Math.min(guesses.longestMs, guesses.firstMs * 2 ** (failures - 1));
-  return guesses.refusedMs;
+function later(ms: number, work: () => void): () => void {
+  const timer = setTimeout(work, ms);
+  return () => clearTimeout(timer);
 }
 
-/** Options by priority, highest first. Options of one list share few priorities, so this stays cheap. */
-function tiers<T extends Option>(options: readonly T[]): readonly (readonly T[])[] {
-  const first = options[0]?.account.priority;
-  if (options.every((option) => option.account.priority === first))
-    return options.length > 0 ? [options] : [];
-  const byPriority = Map.groupBy(options, (option) => option.account.priority);
-  return [...byPriority.keys()].sort((a, b) => b - a).map((priority) => byPriority.get(priority)!);
-}
+const accountOf = (key: string): string => key.split('\0', 1)[0]!;

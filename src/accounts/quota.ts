@@ -27,3 +27,28 @@ export function reopensAt(windows: readonly QuotaWindow[]): number | undefined {
   const known = resets.filter((reset) => !Number.isNaN(reset));
   return known.length > 0 ? Math.max(...known) : undefined;
 }
+
+/** What is known, brought up to date: a window told again replaces the old one, and one that has opened again is gone. */
+export function merged(
+  known: readonly QuotaWindow[],
+  told: readonly QuotaWindow[],
+  nowMs: number,
+): readonly QuotaWindow[] {
+  const kept = known.filter(
+    (old) => (old.resetsAt ?? Infinity) > nowMs && !told.some((window) => isSame(window, old)),
+  );
+  return [...kept, ...told];
+}
+
+const isSame = (a: QuotaWindow, b: QuotaWindow): boolean => a.name === b.name && a.model === b.model;
+
+/** Until when some window has no more than this share left; 0 when none has, or none says when it opens again. */
+export function lowUntil(windows: readonly QuotaWindow[], reserve: number, nowMs: number): number {
+  const low = windows.filter((window) => shareLeft(window) <= reserve).map(({ resetsAt = 0 }) => resetsAt);
+  const untilMs = Math.max(0, ...low);
+  return untilMs > nowMs ? untilMs : 0;
+}
+
+/** From 0 to 1; 1 when nobody knows. */
+const shareLeft = ({ remainingShare, remaining, limit }: QuotaWindow): number =>
+  remainingShare ?? (remaining === undefined || !limit ? 1 : remaining / limit);

@@ -1,5 +1,7 @@
 import { type SchemaOptions, type Static, Type } from '@sinclair/typebox';
 import { mask, type Proxy } from '../accounts/account.ts';
+import { rateLimitSchema } from '../accounts/limits.ts';
+import { failureRulesSchema } from '../accounts/rules.ts';
 import { GatewayError } from '../core/error.ts';
 import { compact } from '../core/json.ts';
 import type { Thinking } from '../core/model.ts';
@@ -79,20 +81,18 @@ export const commonFields = {
       description: 'Patterns of upstream models that are never offered; * stands for anything.',
     }),
   ),
-  'disable-cooling': flag('This credential never rests after a failure.', later),
-  'request-retry': count('Extra rounds for this credential.', later),
-  'request-scoped-errors': Type.Optional(
-    Type.Array(Type.Unknown(), {
-      description: 'Upstream errors that count as errors of the request.',
-      ...later,
-    }),
+  'disable-cooling': flag('This credential never rests after a failure.'),
+  'request-retry': count(
+    'Extra rounds in which this credential is tried; absent: the request-retry of the whole config.',
   ),
+  'request-scoped-errors': Type.Optional(failureRulesSchema),
 };
 
 export const keyFields = {
   'api-key': text('The key of the provider.'),
   'proxy-url': text('http, https, socks5, socks5h or direct; empty: the proxy-url of the whole config.'),
   weight: count('Share under weighted-round-robin; 0 takes no part in it.', { maximum: 1_000_000 }),
+  'rate-limit': Type.Optional(rateLimitSchema),
 };
 
 export type ModelEntry = Static<typeof modelSchema>;

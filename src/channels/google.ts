@@ -17,12 +17,11 @@ import {
   type HeaderRules,
   headerRules,
   keyFields,
-  labelOf,
   patternsOf,
   prefixOf,
-  proxyOf,
   userAgent,
 } from './entry.ts';
+import { entryAccount } from './entry-account.ts';
 import type { LoginTools } from './login.ts';
 import { fileHeaders, loginAccount } from './login-account.ts';
 import { rateLimits } from './quota.ts';
@@ -72,7 +71,7 @@ export function openGoogle(place: Place, entry: Entry, path: string, tools: Tool
   const prefix = prefixOf(entry.prefix, `${path}.prefix`, tools);
   return {
     id: `${place.setting}:${accountId(JSON.stringify(entry))}`,
-    accounts: [accountOf(place, entry, base, path, tools)],
+    accounts: [entryAccount({ provider: place.provider, base, path }, entry, tools)],
     models: {
       declared: declared(entry.models),
       catalog: 'gemini',
@@ -115,20 +114,6 @@ function common(place: Place, base: Base, headers: HeaderRules, tools: Tools) {
     judge: (error) => place.judge?.(error, tools.now()) ?? error,
     quota: (headers, now, body = '') => place.quota?.(body, now) ?? rateLimits(headers, now),
   } satisfies Partial<Connection>;
-}
-
-function accountOf({ provider }: Place, entry: Entry, base: Base, path: string, tools: Tools): Account {
-  const key = entry['api-key']?.trim() || undefined;
-  if (key === undefined) tools.warn(`${path}.api-key`, 'is empty; requests carry no key');
-  return {
-    id: accountId(provider, base.url, key ?? ''),
-    provider,
-    label: labelOf(provider, key),
-    secret: key === undefined ? { kind: 'none' } : { kind: 'api-key', key },
-    priority: entry.priority ?? 0,
-    weight: entry.weight ?? 1,
-    proxy: proxyOf(entry['proxy-url'], `${path}.proxy-url`, tools),
-  };
 }
 
 function prepare(place: Place, base: Base, rules: HeaderRules, call: Call): Outgoing {

@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
-import { type Account, accountId } from '../accounts/account.ts';
+import { accountId } from '../accounts/account.ts';
 import { flagField } from '../accounts/fields.ts';
 import type { Login } from '../accounts/login.ts';
 import type { GatewayError } from '../core/error.ts';
@@ -15,13 +15,12 @@ import {
   type HeaderRules,
   headerRules,
   keyFields,
-  labelOf,
   later,
   patternsOf,
   prefixOf,
-  proxyOf,
   userAgent,
 } from './entry.ts';
+import { entryAccount } from './entry-account.ts';
 import type { LoginTools } from './login.ts';
 import { fileHeaders, loginAccount } from './login-account.ts';
 import { askTurn, type SocketWay } from './upstream-line.ts';
@@ -72,7 +71,7 @@ export function openResponses(vendor: Vendor, entry: Entry, path: string, tools:
   return {
     id: `${provider}-api-key:${accountId(JSON.stringify(entry))}`,
     provider,
-    accounts: [accountOf(provider, entry, base, path, tools)],
+    accounts: [entryAccount({ provider, base, path }, entry, tools)],
     models: {
       declared: models,
       catalog,
@@ -122,20 +121,6 @@ function common(vendor: Vendor, base: Base, rules: HeaderRules, tools: Tools) {
     quota: vendor.quota,
     can: (operation) => operation === 'chat' || paths[operation] !== undefined,
   } satisfies Partial<Connection>;
-}
-
-function accountOf(provider: string, entry: Entry, base: Base, path: string, tools: Tools): Account {
-  const key = entry['api-key']?.trim() || undefined;
-  if (key === undefined) tools.warn(`${path}.api-key`, 'is empty; requests carry no key');
-  return {
-    id: accountId(provider, base.url, key ?? ''),
-    provider,
-    label: labelOf(provider, key),
-    secret: key === undefined ? { kind: 'none' } : { kind: 'api-key', key },
-    priority: entry.priority ?? 0,
-    weight: entry.weight ?? 1,
-    proxy: proxyOf(entry['proxy-url'], `${path}.proxy-url`, tools),
-  };
 }
 
 /** Over the upstream's WebSocket where the client came by one, else by HTTP. */

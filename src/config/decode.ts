@@ -192,7 +192,9 @@ function decodeUnion(
     if (written === undefined) return undefined;
     const exact = words.find((word) => String(word) === written);
     if (exact !== undefined) return exact;
-    const alike = words.find((word) => plainWord(String(word)) === plainWord(written));
+    const { spellings = {} } = schema as KeyOptions;
+    const meant = spellings[plainWord(written)] ?? written;
+    const alike = words.find((word) => plainWord(String(word)) === plainWord(meant));
     if (alike !== undefined) {
       reader.warn(at, `"${written}" was read as ${String(alike)}`);
       return alike;

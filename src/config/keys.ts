@@ -11,6 +11,8 @@ export interface KeyOptions extends SchemaOptions {
   readonly restart?: boolean;
   /** What would be right, in words, where the type alone does not say it. */
   readonly expected?: string;
+  /** Other spellings of a choice's words. */
+  readonly spellings?: Readonly<Record<string, string>>;
 }
 
 /** The reason given for a key whose time has not come. */

@@ -1,4 +1,5 @@
 import { Type } from '@sinclair/typebox';
+import { failureRulesSchema } from '../accounts/rules.ts';
 import { count, duration, flag, group, later, list, maybe, neverDisguised, table, text } from './keys.ts';
 
 /**
@@ -44,10 +45,7 @@ const credential = {
   'excluded-models': words('Patterns of upstream models never offered; * stands for anything.'),
   'disable-cooling': maybe(Type.Boolean({ description: 'This credential never rests after a failure.' })),
   'request-retry': maybe(Type.Integer({ description: 'Extra rounds for this credential.' })),
-  'request-scoped-errors': list(
-    Type.Unknown(),
-    'Rules that turn upstream errors into errors of the request.',
-  ),
+  'request-scoped-errors': maybe(failureRulesSchema),
 };
 
 const gemini = group('One key.', credential);
@@ -57,25 +55,6 @@ const codex = group('One key.', {
   websockets: flag(false, 'Talks to the upstream over a WebSocket.'),
   'alpha-search': flag(false, 'Offers the alpha search tool.'),
 });
-
-const payloadModels = list(
-  group('Which requests a rule is for; all that is given must match.', {
-    name: Type.String({ minLength: 1, description: 'Pattern over the model; * stands for anything.' }),
-    protocol: text('', "The upstream's format: openai, openai-response, claude, gemini, codex, antigravity."),
-    'from-protocol': text('', "The client's format."),
-    headers: table(Type.String(), 'Patterns over headers of the client.'),
-    match: list(Type.Unknown(), 'Pairs of path and value that must be equal.'),
-    'not-match': list(Type.Unknown(), 'Pairs of path and value that must differ.'),
-    exist: words('Paths that must exist.'),
-    'not-exist': words('Paths that must not exist.'),
-  }),
-  'The requests a rule is for.',
-);
-
-const setting = list(
-  group('One rule.', { models: payloadModels, params: table(Type.Unknown(), 'Path to value.') }),
-  'Rules in order.',
-);
 
 const ampCode = group(
   'The Amp client.',
@@ -147,11 +126,6 @@ export const laterChannels = {
   ),
   ampcode: maybe(ampCode),
   'amp-code': maybe(ampCode),
-  'oauth-request-scoped-errors': table(
-    Type.Unknown(),
-    'Upstream errors that count as errors of the request, by provider.',
-    later,
-  ),
 };
 
 /** Behaviour of the reference programs that is not built yet, or never will be; the reason says which. */
@@ -177,18 +151,6 @@ export const laterKeys = {
     withoutEffect: 'the port speaks HTTP only',
   }),
   'disable-claude-cloak-mode': flag(false, 'Never disguises requests.', neverDisguised),
-  'save-cooldown-status': flag(false, 'Cooldowns survive a restart.', later),
-  'quota-exceeded': maybe(
-    group('What to do when a quota is used up.', {
-      'switch-project': flag(true, 'Tries another project.', {
-        withoutEffect: 'no version of the reference acts on it',
-      }),
-      'switch-preview-model': flag(true, 'Tries a preview model.', {
-        withoutEffect: 'no version of the reference acts on it',
-      }),
-      'antigravity-credits': flag(false, 'Falls back to credits.', later),
-    }),
-  ),
   'ws-auth': flag(true, 'A client key is needed on /v1/ws.', later),
   'antigravity-signature-cache-enabled': flag(true, 'Remembers thinking signatures.', {
     withoutEffect: 'a signature always travels with its issuer',
@@ -212,22 +174,6 @@ export const laterKeys = {
     0,
     'Seconds between blank lines while a whole answer is awaited.',
     later,
-  ),
-  payload: maybe(
-    group(
-      'Rules that edit request bodies on their way out.',
-      {
-        default: setting,
-        'default-raw': setting,
-        override: setting,
-        'override-raw': setting,
-        filter: list(
-          group('One rule.', { models: payloadModels, params: words('Paths to delete.') }),
-          'Rules in order.',
-        ),
-      },
-      later,
-    ),
   ),
   'claude-header-defaults': maybe(
     group('Headers of another client.', {}, { additionalProperties: true, ...neverDisguised }),

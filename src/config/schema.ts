@@ -1,9 +1,38 @@
 import { type Static, type TObject, type TSchema, Type } from '@sinclair/typebox';
+import { rateLimitSchema } from '../accounts/limits.ts';
+import { strategies } from '../accounts/policy.ts';
 import { channels as everyChannel } from '../channels/index.ts';
 import type { Channel } from '../channels/channel.ts';
-import { choice, count, duration, flag, group, later, list, restart, text, type KeyOptions } from './keys.ts';
+import {
+  choice,
+  count,
+  duration,
+  flag,
+  group,
+  later,
+  list,
+  restart,
+  text,
+  type KeyOptions,
+  maybe,
+  table,
+} from './keys.ts';
 import { laterChannels, laterKeys } from './later.ts';
 import { loginKeys } from './login-keys.ts';
+import { payloadSchema } from './payload.ts';
+
+/** What the reference programs and their users also call the strategies. */
+const spellings = {
+  rr: 'round-robin',
+  roundrobin: 'round-robin',
+  ff: 'fill-first',
+  fillfirst: 'fill-first',
+  wrr: 'weighted-round-robin',
+  weighted: 'weighted-round-robin',
+  weightedroundrobin: 'weighted-round-robin',
+  ll: 'least-loaded',
+  leastloaded: 'least-loaded',
+};
 
 /**
  * The keys of config.yaml that belong to no channel. The descriptions are the reference manual: `check --explain`
@@ -78,6 +107,10 @@ const gatewayKeys = {
         'Seconds from the request to the first byte of the answer. Whole answers arrive at once, after all thinking.',
       ),
       'gap-seconds': seconds(300, 'Seconds of silence between two bytes of an answer.'),
+      'total-seconds': seconds(
+        0,
+        'Seconds until an answer has begun, over all attempts and waits; 0: no limit.',
+      ),
     },
   ),
   streaming: group('Streamed answers.', {
@@ -92,9 +125,10 @@ const gatewayKeys = {
       "Seconds to hold a stream's opening events back for its first content, so that a failure before it can still go to the next credential; 0: not at all.",
       { maximum: 600 },
     ),
-    'bootstrap-retries': count(0, 'Retries before the first byte.', {
-      withoutEffect: 'every failure before the first content goes to the next credential',
-    }),
+    'bootstrap-retries': count(
+      0,
+      'Extra rounds over all credentials for a stream that has not begun, besides request-retry.',
+    ),
   }),
   'passthrough-headers': flag(
     false,
@@ -102,23 +136,75 @@ const gatewayKeys = {
   ),
   routing: group('How a request chooses among credentials.', {
     strategy: choice(
-      ['round-robin', 'fill-first', 'weighted-round-robin'],
+      strategies,
       'round-robin',
-      'round-robin takes turns; fill-first stays with the first until it rests.',
+      'round-robin takes turns; weighted-round-robin by weight; fill-first stays with the first until it rests; least-loaded takes whoever has the fewest requests in flight.',
+      { spellings },
     ),
-    'session-affinity': flag(false, 'Keeps a conversation on one credential.', later),
-    'session-affinity-ttl': duration('1h', 'How long a conversation stays there.', later),
+    'session-affinity': flag(
+      true,
+      'Keeps a conversation on the credential that knows it, while that is well.',
+    ),
+    'session-affinity-ttl': duration('1h', 'How long a conversation stays there after its last request.'),
+    'quota-reserve-percent': percent(
+      5,
+      'A credential with less than this left of a quota that its provider tells is used after the others.',
+    ),
+    'max-cooldown-seconds': count(
+      3600,
+      'The longest rest, whatever an upstream says; then one request finds out whether it is over.',
+      { minimum: 1, maximum: 604_800 },
+    ),
+    'queue-size': count(100, 'Requests that may wait for a limit at a time, for each model.'),
+    'retry-budget-percent': percent(
+      20,
+      'Share of the requests to a provider that may be asked there again after trouble of the provider itself.',
+    ),
   }),
+  'provider-limits': table(
+    rateLimitSchema,
+    'Limits for all credentials of a provider together, by its name.',
+  ),
+  fallbacks: list(
+    group('One chain.', {
+      model: Type.String({ minLength: 1, description: 'The model that clients ask for.' }),
+      then: list(
+        Type.String({ minLength: 1 }),
+        'Models to ask in this order when it cannot answer; provider/model asks one provider.',
+      ),
+    }),
+    'Models that stand in for others.',
+  ),
+  'quota-exceeded': maybe(
+    group('What to do when a quota is used up.', {
+      'switch-project': flag(
+        true,
+        'Tries the other projects of the same login next; false: leaves them alone.',
+      ),
+      'switch-preview-model': flag(true, 'Asks the preview of the model, or the model of the preview.'),
+      'antigravity-credits': flag(false, 'Falls back to credits.', later),
+    }),
+  ),
+  payload: maybe(payloadSchema),
   'force-model-prefix': flag(false, 'Models of an entry with a prefix are offered under the prefix only.'),
-  'request-retry': count(0, 'Extra rounds over all credentials.', later),
+  'request-retry': count(0, 'Extra rounds over all credentials when all have failed.'),
   'max-retry-credentials': count(0, 'Credentials tried for one request at most; 0: all.'),
-  'max-retry-interval': count(0, 'Seconds to wait for a resting credential between rounds.', later),
+  'max-retry-interval': count(
+    0,
+    'Seconds to wait at most for a resting credential before an extra round; 0: a round begins at once or not at all.',
+  ),
   'disable-cooling': flag(false, 'No credential ever rests after a failure.'),
   'transient-error-cooldown-seconds': Type.Integer({
     default: 0,
-    description: 'Rest after a failed connection or a 5xx, in seconds; 0: the default of 60, below 0: none.',
+    description:
+      'The longest rest after a failed connection or a 5xx, in seconds; 0: the default of 60, below 0: none.',
   }),
+  'save-cooldown-status': flag(false, 'Rests of credentials survive a restart.'),
 };
+
+function percent(fallback: number, description: string) {
+  return Type.Number({ default: fallback, minimum: 0, maximum: 100, description });
+}
 
 function seconds(fallback: number, description: string) {
   return Type.Number({ default: fallback, minimum: 0, maximum: 86_400, description });

@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import { dirname, resolve } from 'node:path';
+import { failureRules } from '../accounts/rules.ts';
 import { parseProxy } from '../wire/proxy.ts';
 import type { Environment } from './environment.ts';
 import { listenAddress } from './listen.ts';
@@ -37,10 +38,19 @@ export function settle(config: Config, environment: Environment, checked: Checke
   tls.cert = fileNamed(tls.cert, report.file);
   tls.key = fileNamed(tls.key, report.file);
   // What does not fit its schema was told already.
-  if (report.faults.length === 0) payloadRules(config.payload, refuse);
+  if (report.faults.length === 0) checkRules(config, refuse);
   // A config with faults may have lost the very key that would open it.
   const listen = listenAddress(config);
   if (report.faults.length === 0 && 'refused' in listen) refuse('host', listen.refused, listen.expected);
+}
+
+/** Rules are lists of their own, with faults that no schema knows. */
+function checkRules(config: Config, refuse: Refuse): void {
+  payloadRules(config.payload, refuse);
+  for (const [channel, entries] of Object.entries(config['oauth-request-scoped-errors']))
+    failureRules(entries, (path, expected) =>
+      refuse(`oauth-request-scoped-errors.${channel}${path}`, 'cannot be used', expected),
+    );
 }
 
 const reason = (error: unknown) =>

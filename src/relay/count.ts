@@ -3,7 +3,9 @@ import type { ChatRequest, Part } from '../core/request.ts';
 import { exchangeWith, refusal } from './attempt.ts';
 import { directBody } from './direct.ts';
 import type { Errand } from './errand.ts';
-import type { Attempt } from './plan.ts';
+import type { Exchange } from './exchange.ts';
+import { type Attempt, narrowed } from './plan.ts';
+import { policyOf } from './policy.ts';
 import { refusesThoughts } from './refused.ts';
 import { signedIn } from './renewal.ts';
 
@@ -15,11 +17,13 @@ const tokensPerImage = 1_500;
  * and then the answer is marked as an estimate.
  */
 export async function countTokens(errand: Errand): Promise<Response> {
-  const { exchange, client, plan } = errand;
-  for (const attempt of plan.attempts) {
-    if (attempt.protocol !== exchange.protocol) continue;
-    if (!attempt.connection.can?.('count-tokens', attempt.model)) continue;
-    const counted = await countUpstream(errand, attempt);
+  const { exchange, client, plan, tools, config } = errand;
+  const counting = narrowed(plan.options, `count ${exchange.protocol.id}`, (attempt) =>
+    canCount(attempt, exchange),
+  );
+  const walk = tools.pool.walk(counting, { policy: policyOf(config), tokens: 0 });
+  for (let attempt = walk.next(); attempt; attempt = walk.next()) {
+    const counted = await countUpstream(errand, attempt).finally(() => walk.passed());
     if (counted) return counted;
   }
   if (!client.encodeCount)
@@ -27,6 +31,9 @@ export async function countTokens(errand: Errand): Promise<Response> {
   const tokens = await estimateTokens(errand.chat());
   return Response.json(client.encodeCount(tokens), { headers: { 'x-gateway-estimated': 'tokens' } });
 }
+
+const canCount = ({ protocol, connection, model }: Attempt, exchange: Exchange): boolean =>
+  protocol === exchange.protocol && connection.can?.('count-tokens', model) === true;
 
 /** The upstream's own count; undefined when it could not be had, because an estimate is better than no answer. */
 async function countUpstream(errand: Errand, attempt: Attempt): Promise<Response | undefined> {

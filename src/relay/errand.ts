@@ -6,6 +6,7 @@ import type { ChatRequest } from '../core/request.ts';
 import type { ClientSide, Echo, EchoMemory, RouteHint, RouteKind } from '../protocols/protocol.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { RequestRecord } from '../telemetry/record.ts';
+import { type Deadline, deadlineAfter } from './deadline.ts';
 import type { Exchange } from './exchange.ts';
 import type { Joined, Memory } from './memory.ts';
 import type { Attempt, Plan } from './plan.ts';
@@ -40,7 +41,10 @@ export interface Errand {
   readonly hint: RouteHint;
   /** What is asked for: the path decides it where one route stands for several kinds. */
   readonly kind: RouteKind;
-  readonly plan: Plan;
+  /** The model that is being asked; another one once a fallback's turn has come. */
+  plan: Plan;
+  /** Leaves in the plan of a fallback only who can serve this request; throws when nobody can. */
+  narrow?: (plan: Plan) => Plan;
   /** The form that a raw request sends instead of JSON; `body` holds what is known of its fields. */
   readonly upload?: Upload;
   /** What the answer says of memory. */
@@ -49,6 +53,8 @@ export interface Errand {
   keep?(answer: Json): void;
   /** The upstream's own headers that the client may see, where the config lets them through. */
   passed?: Headers;
+  /** When the answer must have begun; absent: any time. */
+  readonly deadline?: Deadline;
   /** What is to be done when nothing more will be sent, such as giving back a place in the pool. */
   readonly endings: (() => void)[];
   readonly drop: (what: string) => void;
@@ -62,12 +68,17 @@ const dropLimit = 100;
 
 /** @param joined its plan is made from the hint, so that an unknown model is told before anything is decoded. */
 export function errand(joined: Joined, tools: Desk, hint: RouteHint, upload?: Upload): Errand {
-  const { exchange, client, body } = joined;
+  const { client, body } = joined;
+  const limit = joined.exchange.runtime.config.timeouts['total-seconds'];
+  const deadline = limit > 0 ? deadlineAfter(limit, joined.exchange.signal) : undefined;
+  const exchange = deadline ? { ...joined.exchange, signal: deadline.signal } : joined.exchange;
   let chat: ChatRequest | undefined;
   let session: string | undefined;
   const decoded = () => (chat ??= (exchange.route.codec ?? client).decodeRequest(body, hint));
   return {
     ...joined,
+    exchange,
+    ...(deadline ? { deadline } : {}),
     tools,
     config: exchange.runtime.config,
     hint,

@@ -1,19 +1,17 @@
-import { asGatewayError, GatewayError } from '../core/error.ts';
+import { GatewayError } from '../core/error.ts';
 import { parseObject } from '../core/json.ts';
 import type { ClientSide } from '../protocols/protocol.ts';
-import { responseHeaders } from '../wire/fetch.ts';
 import { render } from '../wire/sse.ts';
 import { type Answer, attemptChat } from './attempt.ts';
 import { countTokens } from './count.ts';
 import { type Desk, echoOf, type Errand, errand, type RelayTools, settle } from './errand.ts';
 import type { Exchange, Relay } from './exchange.ts';
 import { type Flow, pipe } from './pipe.ts';
-import { pinned } from './pin.ts';
-import { type Attempt, exhausted, plan } from './plan.ts';
+import { plan } from './plan.ts';
 import { createRecall } from './recall.ts';
 import { reframe } from './reframe.ts';
-import { attemptRaw, narrowed, passOn } from './raw.ts';
-import { signedIn } from './renewal.ts';
+import { attemptRaw, narrowRaw, passOn } from './raw.ts';
+import { tryEach } from './rounds.ts';
 import { openUpload, type Upload } from './upload.ts';
 
 /** The relay: one client request from top to bottom. This file is the map of the program. */
@@ -38,14 +36,16 @@ function begin(exchange: Exchange, client: ClientSide, tools: Desk, upload?: Upl
   const hint = route.hint(exchange.params, body, exchange.query);
   record.modelAsked = hint.model;
   record.stream = hint.stream;
-  const asked = { exchange, client, body, plan: pinned(plan(runtime, tools.pool, hint.model), exchange.line) };
+  const asked = { exchange, client, body, plan: plan(runtime, hint.model) };
   const joined = upload ? asked : (tools.memory?.join(asked) ?? asked);
   return errand(joined, tools, hint, upload);
 }
 
 /** A request that nothing but its own endpoint understands. */
 async function raw(request: Errand): Promise<Response> {
-  return passOn(request, await tryEach(narrowed(request), attemptRaw), reports(request));
+  narrowRaw(request);
+  const answer = await tryEach(request, attemptRaw);
+  return passOn(request, answer, reports(request));
 }
 
 /** The same for a form, which is sent on while it comes. */
@@ -65,87 +65,6 @@ async function upload(
     throw thrown;
   }
 }
-
-/** Sends a request to one upstream and waits for what counts as an answer. */
-type Send<A extends Pick<Answer, 'headers'>> = (errand: Errand, attempt: Attempt) => Promise<A>;
-
-/**
- * Walks the attempts until one answers. What fails before its first content is the next one's turn; what is the
- * request's own fault ends the walk, because it would fail everywhere.
- */
-async function tryEach<A extends Pick<Answer, 'headers'>>(errand: Errand, send: Send<A>): Promise<A> {
-  const { plan, tools, config, exchange } = errand;
-  const limit = config['max-retry-credentials'] || Infinity;
-  let last: GatewayError | undefined;
-  let tried = 0;
-  for (const attempt of plan.attempts) {
-    if (tried++ >= limit) break;
-    if (exchange.signal.aborted) throw left();
-    try {
-      return await tryOne(errand, attempt, send);
-    } catch (thrown) {
-      last = asGatewayError(thrown);
-      if (last.scope === 'request') throw last;
-    }
-  }
-  throw exhausted(plan, tools.pool, last, tools.now());
-}
-
-/** One attempt with its bookkeeping: what it took, how it ended, who pays. */
-async function tryOne<A extends Pick<Answer, 'headers'>>(
-  errand: Errand,
-  attempt: Attempt,
-  send: Send<A>,
-): Promise<A> {
-  const { tools, config, exchange } = errand;
-  const { record } = exchange;
-  const startedAt = performance.now();
-  const end = tools.pool.begin(attempt.account);
-  const note = (outcome: 'answered' | 'failed' | 'cancelled', error?: GatewayError, headers?: Headers) =>
-    record.attempts.push({
-      provider: attempt.connection.provider,
-      credential: attempt.account.label,
-      model: attempt.model,
-      ms: Math.round(performance.now() - startedAt),
-      outcome,
-      status: error?.upstream?.status ?? (error ? 0 : 200),
-      code: error?.code ?? '',
-      upstreamRequestId: error?.upstream?.requestId ?? requestIdOf(headers),
-    });
-  try {
-    const answer = await signedIn(errand, attempt, () => send(errand, attempt));
-    note('answered', undefined, answer.headers);
-    errand.endings.push(end);
-    if (config['passthrough-headers']) errand.passed = responseHeaders(answer.headers);
-    tools.pool.succeeded(attempt);
-    record.provider = attempt.connection.provider;
-    record.credential = attempt.account.label;
-    record.modelUsed = attempt.model;
-    return answer;
-  } catch (thrown) {
-    end();
-    if (exchange.signal.aborted) {
-      note('cancelled');
-      throw left();
-    }
-    const error = asGatewayError(thrown);
-    note('failed', error);
-    tools.pool.failed(attempt, error, {
-      enabled: !config['disable-cooling'],
-      transientMs: transientMs(config['transient-error-cooldown-seconds']),
-    });
-    throw error;
-  }
-}
-
-/** Vendors name their own request id in one of these. */
-const requestIdOf = (headers: Headers | undefined) =>
-  headers?.get('x-request-id') ?? headers?.get('request-id') ?? '';
-
-/** The reference's meaning: 0 is the default of 60 s, a negative number switches it off. */
-const transientMs = (seconds: number) => (seconds === 0 ? 60_000 : Math.max(0, seconds * 1000));
-
-const left = () => new GatewayError({ kind: 'cancelled' }, 'The client closed the connection.');
 
 /** A whole answer as a response. */
 function whole(errand: Errand, answer: Answer): Response {
@@ -236,9 +155,11 @@ const streamHeaders = {
 
 /** The response headers that say what happened on the way, and those of the upstream where they are let through. */
 function reports(errand: Errand): Record<string, string> {
-  const { dropped } = errand.exchange.record;
+  const { dropped, provider, modelUsed, attempts } = errand.exchange.record;
   return {
     ...(errand.passed ? Object.fromEntries(errand.passed) : {}),
+    ...(provider === '' ? {} : { 'x-gateway-route': visible(`${provider}/${modelUsed}`) }),
+    ...(attempts.length === 0 ? {} : { 'x-gateway-attempts': String(attempts.length) }),
     ...(dropped.size > 0 ? { 'x-gateway-dropped': headerList([...dropped]) } : {}),
   };
 }
@@ -247,6 +168,8 @@ const headerLimit = 2_000;
 
 /** A list as one header value: visible ASCII only, and never longer than a proxy may refuse. */
 function headerList(items: readonly string[]): string {
-  const text = items.map((item) => item.replaceAll(/[^\x20-\x7e]/g, '?')).join(', ');
+  const text = items.map(visible).join(', ');
   return text.length <= headerLimit ? text : `${text.slice(0, headerLimit)}...`;
 }
+
+const visible = (text: string): string => text.replaceAll(/[^\x20-\x7e]/g, '?');

@@ -4,7 +4,7 @@ import type { Continuing, Memo } from '../protocols/continuing.ts';
 import type { ClientSide, EchoMemory } from '../protocols/protocol.ts';
 import type { Space, State } from '../state/state.ts';
 import type { Exchange } from './exchange.ts';
-import type { Attempt, Plan } from './plan.ts';
+import { type Attempt, narrowed, type Plan } from './plan.ts';
 
 /**
  * The gateway's own memory of answers, for clients whose protocol lets them continue one by its id over upstreams that
@@ -155,8 +155,9 @@ function remembering(
   { transcript, items }: Found,
   continuing: Continuing,
 ): Plan {
-  const options = plan.options.filter((attempt) => remembers(attempt, exchange, continuing));
-  if (options.length > 0) return { ...plan, options, attempts: among(plan.attempts, new Set(options)) };
+  const reason = `remember ${exchange.protocol.id}`;
+  const options = narrowed(plan.options, reason, (attempt) => remembers(attempt, exchange, continuing));
+  if (options.length > 0) return { ...plan, options, restricted: true };
   if (refused) throw refused;
   if (previous !== undefined && !transcript) throw continuing.notFound(previous);
   throw itemNotFound(references.find((id) => !items.has(id)) ?? '');
@@ -164,10 +165,6 @@ function remembering(
 
 const remembers = ({ protocol, connection }: Attempt, exchange: Exchange, continuing: Continuing): boolean =>
   protocol === exchange.protocol && continuing.remembers(connection.dialect);
-
-function* among(attempts: Iterable<Attempt>, options: ReadonlySet<Attempt>): Iterable<Attempt> {
-  for (const attempt of attempts) if (options.has(attempt)) yield attempt;
-}
 
 /** The request with what it refers to in it. */
 function resumed(

@@ -1,8 +1,6 @@
 import type { Account } from '../accounts/account.ts';
-import type { Pool } from '../accounts/pool.ts';
 import type { Connection } from '../channels/channel.ts';
 import type { Runtime } from '../config/runtime.ts';
-import { GatewayError } from '../core/error.ts';
 import type { ModelCard } from '../core/model.ts';
 import type { Reasoning } from '../core/request.ts';
 import type { Candidate } from '../models/resolve.ts';
@@ -30,24 +28,23 @@ export interface Plan {
   /** What a suffix such as `model(high)` asks for; it outranks the body. */
   readonly reasoning: Reasoning | undefined;
   readonly options: readonly Attempt[];
-  /** In the order to try them; nothing is tried twice. */
-  readonly attempts: Iterable<Attempt>;
+  /** Only these know what the request refers to, so no other model can answer it. */
+  readonly restricted?: boolean;
 }
 
 /**
  * Finds who can serve a model.
- * @throws GatewayError `not-found` naming the nearest models, `unavailable` when all who could are resting.
+ * @throws GatewayError `not-found` naming the nearest models.
  */
-export function plan(runtime: Runtime, pool: Pool, asked: string): Plan {
+export function plan(runtime: Runtime, asked: string): Plan {
   const { name, reasoning } = named(runtime, asked);
   const options = optionsFor(runtime.registry.find(name));
   if (options.length === 0) throw unknownModel(runtime, name);
-  const strategy = runtime.config.routing.strategy === 'fill-first' ? 'fill-first' : 'round-robin';
-  return { name, reasoning, options, attempts: pool.choose(options, name, strategy) };
+  return { name, reasoning, options };
 }
 
-/** An id that contains parentheses wins over reading them as a suffix. */
-function named(runtime: Runtime, asked: string): { name: string; reasoning: Reasoning | undefined } {
+/** What a model name asks for. An id that contains parentheses wins over reading them as a suffix. */
+export function named(runtime: Runtime, asked: string): { name: string; reasoning: Reasoning | undefined } {
   const { by } = runtime.registry.found(asked);
   if (by !== undefined && by !== 'any-name') return { name: asked, reasoning: undefined };
   const { name, reasoning } = splitSuffix(asked);
@@ -57,7 +54,7 @@ function named(runtime: Runtime, asked: string): { name: string; reasoning: Reas
 const known = new WeakMap<readonly Candidate[], readonly Attempt[]>();
 
 /** The attempts a registry entry stands for. The registry never changes, so they are spelled out once. */
-function optionsFor(candidates: readonly Candidate[]): readonly Attempt[] {
+export function optionsFor(candidates: readonly Candidate[]): readonly Attempt[] {
   let options = known.get(candidates);
   if (!options) {
     options = candidates.flatMap((candidate) =>
@@ -80,23 +77,17 @@ function attempt(candidate: Candidate, account: Account): Attempt {
   };
 }
 
-/** What to say when every option rests or has failed: the last failure, or who rests and until when. */
-export function exhausted(plan: Plan, pool: Pool, last: GatewayError | undefined, now: number): GatewayError {
-  const resting = pool.resting(plan.options);
-  const soonest = resting[0];
-  const retryAfterMs = soonest ? Math.max(0, soonest.untilMs - now) : undefined;
-  const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
-  if (last) return retryable(last) ? last.with(wait) : last;
-  const reasons = resting.map(({ option, untilMs, error }) => {
-    const seconds = Math.ceil((untilMs - now) / 1000);
-    return `${option.account.label}: ${error.code}, next try in ${seconds} s`;
-  });
-  const throttled = resting.every(({ error }) => error.status === 429);
-  return new GatewayError(
-    throttled ? { kind: 'rate-limited' } : { kind: 'unavailable' },
-    `No credential can serve model "${plan.name}" right now (${reasons.slice(0, 5).join('; ')}).`,
-    { remedy: 'Wait for the time in Retry-After, or add another credential for this model.', ...wait },
-  );
-}
+const narrowings = new WeakMap<readonly Attempt[], Map<string, readonly Attempt[]>>();
 
-const retryable = (error: GatewayError) => error.status === 429 || error.status === 503;
+/** The options that pass a test; made once for each list and reason, so that they are lined up once. */
+export function narrowed(
+  options: readonly Attempt[],
+  reason: string,
+  fits: (attempt: Attempt) => boolean,
+): readonly Attempt[] {
+  let byReason = narrowings.get(options);
+  if (!byReason) narrowings.set(options, (byReason = new Map()));
+  let found = byReason.get(reason);
+  if (!found) byReason.set(reason, (found = options.filter(fits)));
+  return found;
+}

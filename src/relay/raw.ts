@@ -9,7 +9,7 @@ import type { Exchange } from './exchange.ts';
 import { canDraw, drawImages } from './images.ts';
 import { meter, usageIn } from './observe.ts';
 import { reader } from './pipe.ts';
-import type { Attempt } from './plan.ts';
+import { type Attempt, narrowed, type Plan } from './plan.ts';
 
 /**
  * Endpoints without a form in the hall: embeddings, images, sound. What the client sends goes to an upstream that has
@@ -33,23 +33,18 @@ export function operationOf({ route, params }: Exchange): Operation {
 }
 
 /**
- * The errand with only those left who have the endpoint, for as long as a form can still be sent from its beginning.
+ * Leaves in the errand's plan, and in those of its fallbacks, only who has the endpoint.
  * @throws GatewayError `unsupported_operation` when nobody who has the model has the endpoint.
  */
-export function narrowed(errand: Errand): Errand {
-  const { plan, exchange } = errand;
-  const operation = operationOf(exchange);
-  const options = plan.options.filter((attempt) => canServe(attempt, operation));
-  if (options.length === 0) throw unsupported(errand, operation);
-  if (plan.reasoning) errand.drop('model: its thinking suffix');
-  return { ...errand, plan: { ...plan, options, attempts: attemptsAmong(errand, new Set(options)) } };
-}
-
-function* attemptsAmong({ plan, upload }: Errand, options: ReadonlySet<Attempt>): Iterable<Attempt> {
-  for (const attempt of plan.attempts) {
-    if (upload?.spent) return;
-    if (options.has(attempt)) yield attempt;
-  }
+export function narrowRaw(errand: Errand): void {
+  const operation = operationOf(errand.exchange);
+  errand.narrow = (plan) => {
+    const options = narrowed(plan.options, operation, (attempt) => canServe(attempt, operation));
+    if (options.length === 0) throw unsupported(errand, plan, operation);
+    return { ...plan, options };
+  };
+  errand.plan = errand.narrow(errand.plan);
+  if (errand.plan.reasoning) errand.drop('model: its thinking suffix');
 }
 
 /** Where a request may go. */
@@ -61,7 +56,7 @@ const has = ({ connection, model }: Place, operation: Operation): boolean =>
 const canServe = (place: Place, operation: Operation): boolean =>
   has(place, operation) || canDraw(place, operation);
 
-function unsupported({ plan, exchange }: Errand, operation: Operation): GatewayError {
+function unsupported({ exchange }: Errand, plan: Plan, operation: Operation): GatewayError {
   const { registry } = exchange.runtime;
   const names = [...new Set(plan.options.map(({ connection }) => connection.provider))];
   const able = new Map<string, string>();

@@ -1,4 +1,4 @@
-import { type Json, readObject, readString, tryParseObject } from '../core/json.ts';
+import { type Json, readArray, readObject, readString, tryParseObject } from '../core/json.ts';
 import type { ChatRequest, Message, Part } from '../core/request.ts';
 
 /** Which conversation a request belongs to, in its client's own words. */
@@ -80,3 +80,61 @@ export const textOf = (parts: readonly Part[]): string =>
 /** What the user said last; '' before the first words. */
 export const openingOf = (messages: readonly Message[]): string =>
   messages.reduce((last, { role, parts }) => (role === 'user' ? textOf(parts) || last : last), '');
+
+// --------------------------------------------------------------------------------------------- without decoding a body
+
+/** A conversation as routing knows it. */
+export interface Conversation {
+  readonly id: string;
+  /** What it was called before the model had said anything. */
+  readonly alias?: string;
+  /** It has begun before, so somebody may know it. */
+  readonly follows: boolean;
+}
+
+/**
+ * Which conversation a request belongs to: its client's word for it, or else its instructions with what was said first.
+ * Nobody's first words make two requests one conversation: only a request with an answer in its history goes on with
+ * something, so that the first ones take turns.
+ */
+export function conversationOf(headers: Headers, body: Json): Conversation | undefined {
+  const named = sessionOf(headers, body);
+  if (named) return { id: named.id, follows: true };
+  const items = readArray(body.messages) ?? readArray(body.contents) ?? readArray(body.input) ?? [body.input];
+  const rules = body.system ?? body.instructions ?? body.systemInstruction ?? wordsBy(items, isRule);
+  const opening = `${wordsIn(rules)}\0${wordsBy(items, isUser) ?? ''}`;
+  if (opening.length < shortest) return undefined;
+  const id = Bun.hash(opening).toString(36);
+  const answer = wordsBy(items, isModel);
+  return answer === undefined
+    ? { id, follows: false }
+    : { id: Bun.hash(`${opening}\0${answer}`).toString(36), alias: id, follows: true };
+}
+
+/** Too few words to tell one conversation from another. */
+const shortest = 2;
+/** So much of a text tells it from others. */
+const told = 1_000;
+
+const isRule = (role: unknown): boolean => role === 'system' || role === 'developer';
+const isUser = (role: unknown): boolean => role === 'user' || role === undefined;
+const isModel = (role: unknown): boolean => role === 'assistant' || role === 'model';
+
+/** What the first item of a role says; undefined when there is none. */
+function wordsBy(items: readonly unknown[], is: (role: unknown) => boolean): string | undefined {
+  for (const item of items) {
+    if (typeof item === 'string') return is('user') ? item.slice(0, told) : undefined;
+    const { role, content, parts } = readObject(item) ?? {};
+    if (is(role)) return wordsIn(content ?? parts);
+  }
+  return undefined;
+}
+
+/** The beginning of what content says, in any of the wires: a text, an object with one, or the first of a list. */
+function wordsIn(content: unknown): string {
+  if (typeof content === 'string') return content.slice(0, told);
+  if (Array.isArray(content)) return wordsIn(content.find((part) => readString(readObject(part)?.text)));
+  const object = readObject(content);
+  if (object === undefined) return '';
+  return wordsIn(object.text ?? object.parts);
+}

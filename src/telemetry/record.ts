@@ -22,6 +22,10 @@ export interface RequestRecord {
   /** True when bytes passed untranslated. */
   direct: boolean;
   readonly attempts: AttemptRecord[];
+  /** Candidates that were not available when it was their turn; the first few of them. */
+  readonly skipped: SkipRecord[];
+  /** What became of its conversation's credential: `new`, `kept`, `rebound: ` and why, or '' without a conversation. */
+  affinity: string;
   /** The provider and credential label that served, '' when nobody did. */
   provider: string;
   credential: string;
@@ -50,6 +54,17 @@ export interface AttemptRecord {
   upstreamRequestId: string;
 }
 
+/** A candidate that a request could not use. */
+export interface SkipRecord {
+  readonly provider: string;
+  readonly credential: string;
+  readonly model: string;
+  /** A code or a limit in words. */
+  readonly why: string;
+  /** When it is tried again, in milliseconds since 1970; 0 when nobody knows. */
+  readonly untilMs: number;
+}
+
 /** A record for a request that was just accepted. */
 export function beginRecord(id: string, method: string, path: string): RequestRecord {
   return {
@@ -64,6 +79,8 @@ export function beginRecord(id: string, method: string, path: string): RequestRe
     stream: false,
     direct: false,
     attempts: [],
+    skipped: [],
+    affinity: '',
     provider: '',
     credential: '',
     status: 0,

@@ -39,7 +39,7 @@ describe('a wrong config is refused with file, line, column, key path, what was 
     [
       'a word that is not among the choices',
       'routing:\n  strategy: filfirst\n',
-      'config.yaml:2:13: routing.strategy: found "filfirst"; expected round-robin, fill-first or weighted-round-robin; did you mean fill-first?\n  1 | routing:\n  2 |   strategy: filfirst\n    |             ^',
+      'config.yaml:2:13: routing.strategy: found "filfirst"; expected round-robin, fill-first, weighted-round-robin or least-loaded; did you mean fill-first?\n  1 | routing:\n  2 |   strategy: filfirst\n    |             ^',
     ],
     [
       'a number where true or false belongs',
@@ -191,7 +191,7 @@ describe('a wrong config is refused with file, line, column, key path, what was 
     ).toBe(
       'environment: CLIPROXY_PORT: found "high"; expected a whole number from 0 to 65535.\n\n' +
         'environment: CLIPROXY_DEBUG: found "maybe"; expected true or false.\n\n' +
-        'environment: CLIPROXY_ROUTING_STRATEGY: found "x"; expected round-robin, fill-first or weighted-round-robin.',
+        'environment: CLIPROXY_ROUTING_STRATEGY: found "x"; expected round-robin, fill-first, weighted-round-robin or least-loaded.',
     );
   });
 

@@ -13,13 +13,12 @@ import {
   type HeaderRules,
   headerRules,
   keyFields,
-  labelOf,
   later,
   patternsOf,
   prefixOf,
-  proxyOf,
   userAgent,
 } from '../entry.ts';
+import { entryAccount } from '../entry-account.ts';
 import { judge } from './judge.ts';
 import { quota } from './quota.ts';
 
@@ -81,7 +80,7 @@ function open(entry: Entry, path: string, tools: Tools): Connection {
     firstParty: base.host === firstPartyHost,
     rebuild: entry['rebuild-mid-system-message'] ?? false,
   };
-  const account = accountOf(entry, base, path, tools);
+  const account = entryAccount({ provider: 'claude', base, path }, entry, tools);
   const prefix = prefixOf(entry.prefix, `${path}.prefix`, tools);
   return {
     id: `claude-api-key:${accountId(JSON.stringify(entry))}`,
@@ -98,20 +97,6 @@ function open(entry: Entry, path: string, tools: Tools): Connection {
     judge: (error, headers) => judge(error, headers, tools.now()),
     quota,
     can: (operation) => operation === 'chat' || (operation === 'count-tokens' && host.firstParty),
-  };
-}
-
-function accountOf(entry: Entry, base: Base, path: string, tools: Tools): Account {
-  const key = entry['api-key']?.trim() || undefined;
-  if (key === undefined) tools.warn(`${path}.api-key`, 'is empty; requests carry no key');
-  return {
-    id: accountId('claude', base.url, key ?? ''),
-    provider: 'claude',
-    label: labelOf('claude', key),
-    secret: key === undefined ? { kind: 'none' } : { kind: 'api-key', key },
-    priority: entry.priority ?? 0,
-    weight: entry.weight ?? 1,
-    proxy: proxyOf(entry['proxy-url'], `${path}.proxy-url`, tools),
   };
 }
 

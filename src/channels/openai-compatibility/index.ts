@@ -1,6 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { type Account, accountId } from '../../accounts/account.ts';
-import { readString, tryParseObject } from '../../core/json.ts';
+import { compact, readString, tryParseObject } from '../../core/json.ts';
 import openaiChat from '../../protocols/openai-chat/index.ts';
 import {
   type Call,
@@ -21,13 +21,13 @@ import {
   type HeaderRules,
   headerRules,
   keyFields,
-  labelOf,
   later,
   patternsOf,
   prefixOf,
   proxyOf,
   userAgent,
 } from '../entry.ts';
+import { keyAccount } from '../entry-account.ts';
 import { rateLimits } from '../quota.ts';
 import { type Vendor, vendors } from './presets.ts';
 
@@ -81,9 +81,6 @@ const vendorEntry = Type.Object(
     'base-url': field.text("Its address; the vendor's own when empty."),
     disabled: field.flag('Leaves the entry out.'),
     ...commonFields,
-    'rate-limit': Type.Optional(
-      Type.Object({}, { additionalProperties: true, description: 'Own limits for this key.', ...later }),
-    ),
   },
   { description: 'One key of the service.' },
 );
@@ -184,16 +181,18 @@ function accountsOf(
   const accounts = new Map<string, Account>();
   for (const [setting, where] of keysOf(entry, path, vendor)) {
     const key = keyOf(setting, where, vendor, tools);
-    const proxy = proxyOf(setting['proxy-url'], `${where}.proxy-url`, shared);
-    const account: Account = {
-      id: accountId('openai-compatibility', base.url, key ?? ''),
-      provider,
-      label: labelOf(provider, key),
-      secret: key === undefined ? { kind: 'none' } : { kind: 'api-key', key },
-      priority: entry.priority ?? 0,
+    const use = compact({
+      ...entry,
+      ...setting,
       weight: setting.weight ?? 1,
-      proxy,
-    };
+      'proxy-url': setting['proxy-url'],
+    });
+    const account = keyAccount(
+      { provider, base, family: 'openai-compatibility', path: where },
+      key,
+      use,
+      shared,
+    );
     if (accounts.has(account.id))
       tools.warn(`${where}.api-key`, 'is the key of an entry above; it is used once');
     else accounts.set(account.id, account);

@@ -1,0 +1,57 @@
+import type { Hindrance } from '../accounts/pool.ts';
+import { GatewayError } from '../core/error.ts';
+import type { Errand } from './errand.ts';
+import type { Attempt, Plan } from './plan.ts';
+import { policyOf } from './policy.ts';
+
+/** Candidates named in one message. */
+const mostNamed = 5;
+
+/**
+ * What to say when everybody rests, is at a limit or has failed: the last failure, or who stands how and until when. A
+ * retry after the time it names finds somebody.
+ */
+export function exhausted(
+  { tools, config }: Errand,
+  plans: readonly Plan[],
+  last?: GatewayError,
+): GatewayError {
+  const nowMs = tools.now();
+  const policy = policyOf(config);
+  const away = plans
+    .flatMap(({ options }) => tools.pool.hindrances(options, policy))
+    .sort((a, b) => a.block.untilMs - b.block.untilMs);
+  const soonest = away.find(({ block }) => Number.isFinite(block.untilMs));
+  const wait = soonest ? { retryAfterMs: Math.max(0, soonest.block.untilMs - nowMs) } : {};
+  if (last) return last.status === 429 || last.status === 503 ? last.with(wait) : last;
+  const named = away.slice(0, mostNamed).map((one) => candidate(one, nowMs));
+  const more = away.length > mostNamed ? [`and ${away.length - mostNamed} more`] : [];
+  const throttled = away.length > 0 && away.every(isThrottled);
+  return new GatewayError(
+    throttled ? { kind: 'rate-limited' } : { kind: 'unavailable' },
+    `No credential can serve model "${plans[0]!.name}" right now (${[...named, ...more].join('; ')}).`,
+    {
+      scope: 'credential',
+      remedy: 'Wait for the time in Retry-After, or add another credential for this model.',
+      ...wait,
+    },
+  );
+}
+
+const isThrottled = ({ block: { why, standing } }: Hindrance): boolean =>
+  why === 'limited' || standing.rest?.error.status === 429;
+
+/** `claude sk-a…9f3c: rate_limit_exceeded, upstream status 429, next try in 12 s` */
+function candidate({ option, block }: Hindrance<Attempt>, nowMs: number): string {
+  const { why, what, untilMs, standing } = block;
+  const error = standing.rest?.error;
+  const status = error?.upstream?.status;
+  return [
+    `${option.account.label}: ${error?.code ?? (what === undefined ? why : `at its limit of ${what}`)}`,
+    ...(status ? [`upstream status ${status}`] : []),
+    ...(error?.upstream?.requestId ? [`request ${error.upstream.requestId}`] : []),
+    Number.isFinite(untilMs)
+      ? `next try in ${Math.max(0, Math.ceil((untilMs - nowMs) / 1000))} s`
+      : 'next try when a call has ended',
+  ].join(', ');
+}

@@ -1,0 +1,30 @@
+import type { Runtime } from '../config/runtime.ts';
+import type { Config } from '../config/schema.ts';
+import type { GatewayError } from '../core/error.ts';
+
+/** The models to ask when one cannot answer, in order: those the operator lists, and nothing else. */
+export function fallbacksOf({ fallbacks }: Config, model: string): readonly string[] {
+  if (fallbacks.length === 0) return none;
+  const name = model.toLowerCase();
+  return fallbacks.find((chain) => chain.model.toLowerCase() === name)?.then ?? none;
+}
+
+const none: readonly string[] = [];
+
+/**
+ * The twin of a model whose quota is used up: a model without its `-preview`, or the newest preview of one that has none.
+ * Vendors count the two apart.
+ */
+export function previewTwin(
+  { config, registry }: Runtime,
+  model: string,
+  error: GatewayError,
+): string | undefined {
+  if (error.status !== 429 || config['quota-exceeded']?.['switch-preview-model'] !== true) return undefined;
+  const bare = unpreviewed(model);
+  const twins = registry.list().filter(({ id }) => id !== model && unpreviewed(id) === bare);
+  return twins.findLast(({ id }) => id === bare)?.id ?? twins.at(-1)?.id;
+}
+
+/** `gemini-3-pro-preview-11-2025` as `gemini-3-pro`. */
+const unpreviewed = (id: string): string => id.replace(/-preview(?:-\d{1,4})*(?=$|-[a-z])/, '');
