@@ -76,7 +76,8 @@ export const codexAccount = 'acct-0123';
 
 const path = '/backend-api/codex/responses';
 
-export function codexUpstream(): CodexUpstream {
+/** @param known the account of a token that somebody else keeps. */
+export function codexUpstream(known?: (token: string) => string | undefined): CodexUpstream {
   const vendor = vendorWith(crypto.randomUUID());
   const accounts = new Map([[codexToken, codexAccount]]);
   const next: Trouble[] = [];
@@ -88,7 +89,8 @@ export function codexUpstream(): CodexUpstream {
 
   /** Why a request is turned away before it is read; a `detail`, as the backend words it. */
   function stranger(headers: Headers): Response | undefined {
-    const account = accounts.get(headers.get('authorization')?.replace(/^Bearer /, '') ?? '');
+    const token = headers.get('authorization')?.replace(/^Bearer /, '') ?? '';
+    const account = known ? known(token) : accounts.get(token);
     if (account === undefined)
       return refusal(401, {
         detail: 'Could not parse your authentication token. Please try signing in again.',
@@ -182,6 +184,21 @@ export function codexUpstream(): CodexUpstream {
     });
   }
 
+  async function compacted(request: Request): Promise<Response> {
+    const turnedAway = stranger(request.headers);
+    if (turnedAway) return turnedAway;
+    const body = tryParseObject(await request.text()) ?? {};
+    const {
+      status,
+      headers,
+      body: text,
+    } = vendor.other({
+      ...receivedOf(body, request.headers),
+      path: `${path}/compact`,
+    })!;
+    return new Response(text, { status, headers: { ...headers } });
+  }
+
   async function overSocket(peer: ServerWebSocket<Peer>, message: string): Promise<void> {
     const { headers, memory, number } = peer.data;
     const send = (event: Json) => void peer.send(JSON.stringify(event));
@@ -243,6 +260,7 @@ export function codexUpstream(): CodexUpstream {
     idleTimeout: 0,
     fetch(request, serving) {
       const { pathname } = new URL(request.url);
+      if (pathname === `${path}/compact`) return compacted(request);
       if (pathname !== path) return refusal(404, { detail: 'Not Found' });
       if (request.headers.get('upgrade') !== 'websocket') return overHttp(request);
       const { headers } = request;
