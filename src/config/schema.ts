@@ -165,15 +165,9 @@ const gatewayKeys = {
     rateLimitSchema,
     'Limits for all credentials of a provider together, by its name.',
   ),
-  fallbacks: list(
-    group('One chain.', {
-      model: Type.String({ minLength: 1, description: 'The model that clients ask for.' }),
-      then: list(
-        Type.String({ minLength: 1 }),
-        'Models to ask in this order when it cannot answer; provider/model asks one provider.',
-      ),
-    }),
-    'Models that stand in for others.',
+  fallbacks: table(
+    list(Type.String({ minLength: 1 }), 'Models in the order to ask them.'),
+    'Models that answer when the model of that name cannot, such as gpt-5: [claude-opus-4-5, openrouter/gpt-5]; provider/model asks one provider.',
   ),
   'quota-exceeded': maybe(
     group('What to do when a quota is used up.', {
