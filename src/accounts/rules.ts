@@ -1,4 +1,5 @@
-import { type Static, Type } from '@sinclair/typebox';
+import { Type } from '@sinclair/typebox';
+import { Value } from '@sinclair/typebox/value';
 import type { GatewayError, Scope } from '../core/error.ts';
 import type { Account } from './account.ts';
 
@@ -10,7 +11,7 @@ const actions = ['stop', 'stop-and-cooldown', 'continue', 'continue-and-cooldown
 export type Action = (typeof actions)[number];
 
 /** One rule of `request-scoped-errors`, as the config and the files of logins spell it. */
-export const failureRuleSchema = Type.Object(
+const failureRuleSchema = Type.Object(
   {
     status: Type.Integer({
       minimum: 100,
@@ -42,7 +43,13 @@ export const failureRulesSchema = Type.Array(failureRuleSchema, {
   description: 'What errors of the upstream mean: whether to go on, and whether the credential rests.',
 });
 
-export type FailureRuleEntry = Static<typeof failureRuleSchema>;
+/** A rule as it is written. */
+export interface FailureRuleEntry {
+  readonly status: number;
+  readonly match?: readonly string[];
+  readonly 'match-regexr'?: readonly string[];
+  readonly action: Action;
+}
 
 /** A rule, ready to be asked. */
 export interface FailureRule {
@@ -52,26 +59,37 @@ export interface FailureRule {
   readonly action: Action;
 }
 
-/**
- * Makes rules ready. A rule that can never match is a mistake, and is told instead of skipped.
- * @param refuse `path` is relative to the list, such as `[0].match-regexr[1]`; never returns.
- */
+/** Tells what is wrong; `path` is relative to the list, such as `[0].match-regexr[1]`. */
+export type RefuseRule = (path: string, expected: string) => void;
+
+/** Makes rules ready. A rule that can never match is a mistake: it is told, and left out where the telling returns. */
 export function failureRules(
   entries: readonly FailureRuleEntry[] | undefined,
-  refuse: (path: string, expected: string) => never,
+  refuse: RefuseRule,
 ): readonly FailureRule[] {
   return (entries ?? []).map((entry, index) => {
     const texts = entry.match ?? [];
     const expressions = entry['match-regexr'] ?? [];
     if (texts.length + expressions.length === 0)
       refuse(`[${index}]`, 'match or match-regexr with something to look for');
-    const patterns = expressions.map(
-      (source, at) =>
-        patternOf(source) ??
-        refuse(`[${index}].match-regexr[${at}]`, 'a regular expression such as "quota.*exceeded"'),
-    );
+    const patterns = expressions.flatMap((source, at) => {
+      const pattern = patternOf(source);
+      if (!pattern)
+        refuse(`[${index}].match-regexr[${at}]`, 'a regular expression such as "quota.*exceeded"');
+      return pattern ?? [];
+    });
     return { status: entry.status, texts, patterns, action: entry.action };
   });
+}
+
+/** The rules of a login's file, which nobody has checked yet. */
+export function failureRulesIn(value: unknown, refuse: RefuseRule): readonly FailureRule[] {
+  if (value === undefined || value === null) return [];
+  const error = Value.Errors(failureRulesSchema, value).First();
+  if (!error) return failureRules(value as readonly FailureRuleEntry[], refuse);
+  const path = error.path.replaceAll(/\/(\d+)(?=\/|$)/g, '[$1]').replaceAll('/', '.');
+  refuse(path, path.endsWith('.action') ? actions.join(', ') : error.message.replace(/^Expected /, ''));
+  return [];
 }
 
 /** The reference's expressions may begin with flags, as in `(?i)busy`. */

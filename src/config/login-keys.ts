@@ -1,4 +1,5 @@
 import { Type } from '@sinclair/typebox';
+import { failureRulesSchema } from '../accounts/rules.ts';
 import { count, flag, group, list, table, text } from './keys.ts';
 
 /** The keys of config.yaml that are about logins, whatever their channel. */
@@ -34,6 +35,10 @@ export const loginKeys = {
       'Aliases of one channel.',
     ),
     'Other names for the models of logins, by channel.',
+  ),
+  'oauth-request-scoped-errors': table(
+    failureRulesSchema,
+    'What errors of the upstream mean for logins, by channel; the rules in a file come first.',
   ),
   'auth-auto-refresh-workers': count(0, 'How many logins are renewed at a time; 0: 16.', { maximum: 256 }),
   'incognito-browser': flag(false, 'Signing in opens a private window of the browser.'),

@@ -2,6 +2,7 @@ import { fieldOf, textField } from '../accounts/fields.ts';
 import type { Login } from '../accounts/login.ts';
 import type { LoginSettings } from '../accounts/renewals.ts';
 import type { Place } from '../accounts/roster.ts';
+import { type FailureRule, failureRules, failureRulesIn } from '../accounts/rules.ts';
 import type { Channel, Connection, ModelAlias, Tools } from '../channels/channel.ts';
 import { patternsOf, prefixOf } from '../channels/entry.ts';
 import type { LoginNaming } from '../channels/login.ts';
@@ -73,7 +74,8 @@ export function openLogins(
     const said = toolsFor(login, tools);
     try {
       const naming = namingOf(login, place, config, said);
-      return [channel.logins.open(login, { ...said, endpoints: endpointsOf(place, config), naming })];
+      const open = { ...said, endpoints: endpointsOf(place, config), naming };
+      return [ruled(channel.logins.open(login, open), rulesOf(login, place, config, said))];
     } catch (thrown) {
       if (!(thrown instanceof LoginFault)) throw thrown;
       tools.warn('', thrown.message);
@@ -91,6 +93,22 @@ function toolsFor(login: Login, tools: Tools): Tools {
     warn: (path, message) => tools.warn('', `${login.file} in the auth folder: ${path} ${message}`),
   };
 }
+
+/** What errors mean for a login: what its file says comes before what the config says. */
+const rulesOf = ({ fields }: Login, place: Place, config: Config, tools: Tools): readonly FailureRule[] => [
+  ...failureRulesIn(fieldOf(fields, 'request_scoped_errors'), (path, expected) =>
+    tools.refuse(`request_scoped_errors${path}`, expected),
+  ),
+  ...failureRules(entryFor(config['oauth-request-scoped-errors'], place), () => {}),
+];
+
+const ruled = (connection: Connection, rules: readonly FailureRule[]): Connection =>
+  rules.length === 0
+    ? connection
+    : {
+        ...connection,
+        accounts: connection.accounts.map((account) => ({ ...account, failureRules: rules })),
+      };
 
 /** The names of a login's models: what its file says comes before what the config says. */
 function namingOf(login: Login, place: Place, config: Config, tools: Tools): LoginNaming {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import type { Account } from '../../src/accounts/account.ts';
-import { failureRules, type FailureRuleEntry, ruling } from '../../src/accounts/rules.ts';
+import { failureRules, type FailureRuleEntry, failureRulesIn, ruling } from '../../src/accounts/rules.ts';
 import { GatewayError, type Scope } from '../../src/core/error.ts';
 
 /** `request-scoped-errors`: the operator's own word on what an upstream's error means. */
@@ -103,6 +103,17 @@ test.each<[string, FailureRuleEntry]>([
 ])('a rule that could never match is refused: %s', (message, rule) => {
   expect(() => failureRules([rule], refuse)).toThrow(message);
 });
+
+test.each<[unknown, string]>([
+  [{}, ': expected array'],
+  [[{ status: 500, match: ['a'], action: 'retry' }], '[0].action: expected stop, stop-and-cooldown'],
+  [[{ match: ['a'], action: 'stop' }], '[0].status: expected required property'],
+  [[{ status: 500, action: 'stop' }], '[0]: expected match or match-regexr'],
+])('the rules of a file are checked before they are used: %j', (value, message) => {
+  expect(() => failureRulesIn(value, refuse)).toThrow(message);
+});
+
+test('a file without rules has none', () => expect(failureRulesIn(undefined, refuse)).toEqual([]));
 
 test('the body that a rule looks at is bounded, and nothing that prints the error prints it', () => {
   const error = failed(500, `sk-secret${'x'.repeat(100_000)}`);
