@@ -13,7 +13,7 @@ import {
 import type { DeclaredModel } from '../../core/model.ts';
 import { errorWords, upstreamError } from '../../protocols/errors.ts';
 import { declared, endpointsOf } from './models.ts';
-import { apiToken, askGithub } from './session.ts';
+import { apiToken, askGithub, session } from './session.ts';
 import { editorHeaders } from './wire.ts';
 
 /** What the service tells of an account besides answers: its models, and what is left of its plan. */
@@ -26,7 +26,7 @@ export const listedEndpoints = (login: Login, model: string): readonly string[] 
 
 /** The models that the account is offered. */
 export async function models(login: Login, net: Net): Promise<readonly DeclaredModel[]> {
-  const { token, base } = apiToken(login.session);
+  const { token, base } = apiToken(login.session ?? (await session(login.fields, net)).values);
   const response = await net.fetch(`${base}/models`, {
     headers: { ...editorHeaders, authorization: `Bearer ${token}` },
   });
