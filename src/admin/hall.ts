@@ -1,3 +1,4 @@
+import type { Pool } from '../accounts/pool.ts';
 import type { Steward } from '../config/runtime.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { Traces } from '../telemetry/traces.ts';
@@ -7,6 +8,7 @@ export interface AdminHall {
   readonly steward: Steward;
   readonly telemetry: Telemetry;
   readonly traces: Traces;
+  readonly pool: Pool;
   /** The program's version, such as `0.1.0`. */
   readonly version: string;
   readonly commit?: string;

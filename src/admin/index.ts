@@ -5,6 +5,7 @@ import { configRoutes } from './config.ts';
 import { createGate } from './gate.ts';
 import type { AdminDoor, AdminHall, AdminRoute, Caller, Visit } from './hall.ts';
 import { logRoutes } from './logs.ts';
+import { modelRoutes } from './models.ts';
 import { Refusal, refusalBody } from './refusal.ts';
 import { traceRoutes } from './traces.ts';
 
@@ -16,7 +17,12 @@ const base = '/v0/management';
  */
 export function createAdmin(hall: AdminHall, door: AdminDoor): AnyElysia {
   const gate = createGate(hall, door);
-  const routes = [...configRoutes(hall), ...logRoutes(hall.telemetry), ...traceRoutes(hall.traces)];
+  const routes = [
+    ...configRoutes(hall),
+    ...logRoutes(hall.telemetry),
+    ...traceRoutes(hall.traces),
+    ...modelRoutes(hall.steward, hall.pool),
+  ];
   const headers = commonHeaders(hall);
 
   async function answer(request: Request, server: Caller | null, route: Work): Promise<Response> {

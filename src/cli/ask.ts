@@ -46,7 +46,7 @@ export async function askGateway({ config }: Grounds, path: string, key: string 
   if (!secret)
     return {
       kind: 'unreachable',
-      why: 'there is no management key to ask the gateway with; give one with --key or in MANAGEMENT_PASSWORD',
+      why: 'there is no management key to ask the gateway with; give one with --management-key or in MANAGEMENT_PASSWORD',
     };
   try {
     const response = await send(

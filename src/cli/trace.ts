@@ -16,7 +16,7 @@ import { print, printJson } from './print.ts';
 export async function trace(id: string | undefined, options: Options): Promise<number> {
   const grounds = groundsOf(options);
   const path = id === undefined ? '/traces?limit=20' : `/traces/${encodeURIComponent(id)}`;
-  const asked = await askGateway(grounds, path, options.key);
+  const asked = await askGateway(grounds, path, options['management-key']);
   const body = asked.kind === 'answered' ? asked.body : await onDisk(grounds, id);
   if (body) {
     if (options.json) return printJson(body);
@@ -57,7 +57,6 @@ function listText(body: Json): string {
 export function traceText(trace: Json): string {
   const text = (name: string) => readString(trace[name]);
   const error = readObject(trace.error);
-  const session = readObject(trace.session);
   return [
     `${text('id')}  ${text('method')} ${text('path')}  ${readNumber(trace.status)}`,
     `  received    ${text('at')}${text('client') ? ` from ${text('client')}` : ''}`,
@@ -65,10 +64,7 @@ export function traceText(trace: Json): string {
       'asked for',
       text('model') && `${text('model')} over ${text('protocol')}${trace.stream ? ', streamed' : ''}`,
     ),
-    line(
-      'session',
-      session && `${readString(session.from) ?? ''} ${readString(session.outcome) ?? ''}`.trim(),
-    ),
+    line('session', text('conversation')),
     ...readObjects(trace.skipped).map((each) =>
       line('skipped', `${readString(each.credential)} (${readString(each.model)}): ${readString(each.why)}`),
     ),

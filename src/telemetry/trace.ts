@@ -1,5 +1,5 @@
 import { compact, type Json } from '../core/json.ts';
-import type { AttemptRecord, RequestRecord } from './record.ts';
+import type { AttemptRecord, RequestRecord, SkipRecord } from './record.ts';
 import { clean, cleanLabel } from './redact.ts';
 import type { ClosedRecord } from './traces.ts';
 
@@ -24,6 +24,8 @@ export function traceOf({ record, totalMs, atMs }: ClosedRecord): Json {
     lane: record.attempts.length === 0 ? undefined : record.direct ? 'direct' : 'translated',
     first_byte_ms: rounded(record.firstByteMs),
     total_ms: rounded(totalMs),
+    conversation: words(record.affinity),
+    skipped: record.skipped.length > 0 ? record.skipped.slice(0, longestList).map(skipOf) : undefined,
     attempts: record.attempts.slice(0, longestList).map(attemptOf),
     tokens: usage && { ...usage },
     dropped: record.dropped.size > 0 ? [...record.dropped].slice(0, longestList).map(clean) : undefined,
@@ -41,6 +43,15 @@ const attemptOf = (attempt: AttemptRecord): Json =>
     code: words(attempt.code),
     ms: rounded(attempt.ms),
     upstream_request_id: attempt.upstreamRequestId === '' ? undefined : clean(attempt.upstreamRequestId),
+  });
+
+const skipOf = ({ provider, credential, model, why, untilMs }: SkipRecord): Json =>
+  compact({
+    provider: cleanLabel(provider),
+    credential: cleanLabel(credential),
+    model: cleanLabel(model),
+    why: clean(why),
+    until: Number.isFinite(untilMs) && untilMs > 0 ? new Date(untilMs).toISOString() : undefined,
   });
 
 /** Who served it, as `x-gateway-route` names it. */

@@ -1,7 +1,9 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Channel } from '../../src/channels/channel.ts';
 import type { AdminHall } from '../../src/admin/hall.ts';
+import { Pool } from '../../src/accounts/pool.ts';
 import { createAdmin } from '../../src/admin/index.ts';
 import { createSteward } from '../../src/config/steward.ts';
 import { createState } from '../../src/state/state.ts';
@@ -21,6 +23,7 @@ api-keys:
 `;
 
 export interface DeskOptions extends Partial<AdminHall> {
+  readonly channels?: readonly Channel[];
   readonly config?: string;
   /** False for a config file in a place where nothing can be written. */
   readonly writable?: boolean;
@@ -28,7 +31,13 @@ export interface DeskOptions extends Partial<AdminHall> {
 }
 
 /** A management API over a real config file, with everything around it that a test wants to look at. */
-export function desk({ config = plainConfig, writable = true, local = true, ...changes }: DeskOptions = {}) {
+export function desk({
+  config = plainConfig,
+  writable = true,
+  local = true,
+  channels = [],
+  ...changes
+}: DeskOptions = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'admin-'));
   folders.push(folder);
   const file = join(folder, 'config.yaml');
@@ -39,7 +48,7 @@ export function desk({ config = plainConfig, writable = true, local = true, ...c
     text: config,
     environment: {},
     log: () => {},
-    channels: [],
+    channels,
   });
   const place = { local };
   const traces = createTraces({ shelf: createState().space('traces', traceLimits) });
@@ -48,6 +57,7 @@ export function desk({ config = plainConfig, writable = true, local = true, ...c
       steward,
       telemetry,
       traces,
+      pool: new Pool(),
       version: '1.2.3',
       commit: 'abc',
       builtAt: '2026-01-01T00:00:00Z',

@@ -3,6 +3,7 @@ import { validate } from '@scalar/openapi-parser';
 import { parse } from 'yaml';
 import { createState } from '../../src/state/state.ts';
 import { createTraces, traceLimits } from '../../src/telemetry/traces.ts';
+import { Pool } from '../../src/accounts/pool.ts';
 import { createAdmin } from '../../src/admin/index.ts';
 import anthropic from '../../src/protocols/anthropic-messages/index.ts';
 import { describeRoute } from '../../src/server/openapi.ts';
@@ -26,7 +27,9 @@ beforeAll(async () => {
 function documented(): Stand {
   const { steward, telemetry } = stand().hall;
   const traces = createTraces({ shelf: createState().space('traces', traceLimits) });
-  return stand({ admin: (door) => createAdmin({ steward, telemetry, traces, version: '0.1.0' }, door) });
+  return stand({
+    admin: (door) => createAdmin({ steward, telemetry, traces, pool: new Pool(), version: '0.1.0' }, door),
+  });
 }
 
 describe('the OpenAPI document', () => {
