@@ -13,8 +13,10 @@ export interface Options {
   readonly json?: boolean;
   readonly explain?: boolean;
   readonly losses?: boolean;
-  /** A management key to ask the running gateway with. */
+  /** A client's key that is asked about. */
   readonly key?: string;
+  /** What the running gateway is asked with. */
+  readonly 'management-key'?: string;
   readonly help?: boolean;
   readonly version?: boolean;
 }
@@ -30,6 +32,7 @@ const options = {
   explain: { type: 'boolean' },
   losses: { type: 'boolean' },
   key: { type: 'string' },
+  'management-key': { type: 'string' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'v' },
 } as const;

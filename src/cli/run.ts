@@ -6,6 +6,7 @@ import { buildDate, commit, version } from '../version.ts';
 import { readArguments, UsageError } from './arguments.ts';
 import { check } from './check.ts';
 import { help } from './help.ts';
+import { models } from './models.ts';
 import { print } from './print.ts';
 import { trace } from './trace.ts';
 
@@ -30,6 +31,8 @@ async function command(argv: readonly string[]): Promise<number> {
       return 0;
     case 'check':
       return check(options);
+    case 'models':
+      return models(words, options);
     case 'trace':
       return trace(words[0], options);
     case 'new-key':
