@@ -1,4 +1,8 @@
+import { instantOf } from '../accounts/fields.ts';
+import type { QuotaWindow } from '../accounts/quota.ts';
 import type { GatewayError } from '../core/error.ts';
+import { compact, readObject, readObjects, readString, tryParseObject } from '../core/json.ts';
+import { fieldWaitMs } from '../protocols/waits.ts';
 
 /**
  * Reads what Code Assist says of limits and refusals, by the reason that the protocol leaves as the upstream's code.
@@ -36,4 +40,19 @@ function judgeRefusal(error: GatewayError): GatewayError {
     remedy:
       'The operator should enable the Gemini for Google Cloud API (cloudaicompanion.googleapis.com) in that project.',
   });
+}
+
+const closing = new Set(['QUOTA_EXHAUSTED', 'RATE_LIMIT_EXCEEDED']);
+
+/** The window that a refusal closed: its `ErrorInfo` names the model and when it opens again. */
+export function closedWindows(body: string, now: number): readonly QuotaWindow[] {
+  const error = readObject(tryParseObject(body)?.error) ?? {};
+  const info = readObjects(error.details).find(({ reason }) => closing.has(String(reason)));
+  if (!info) return [];
+  const metadata = readObject(info.metadata);
+  const waitMs = fieldWaitMs(error, now);
+  const resetsAt =
+    instantOf(metadata?.quotaResetTimeStamp) ?? (waitMs === undefined ? undefined : now + waitMs);
+  const model = readString(metadata?.model);
+  return [compact({ name: 'requests', model, remaining: 0, resetsAt, source: 'ErrorInfo', seenAt: now })];
 }

@@ -7,7 +7,7 @@ import gemini from '../protocols/gemini/index.ts';
 import type { Answered } from '../wire/fetch.ts';
 import { spelled } from '../wire/rebody.ts';
 import type { Call, Connection, Outgoing } from './channel.ts';
-import { judgeCodeAssist } from './code-assist-judge.ts';
+import { closedWindows, judgeCodeAssist } from './code-assist-judge.ts';
 import { type Mend, unwrap, wrap } from './code-assist-wrapper.ts';
 import { userAgent } from './entry.ts';
 import type { LoginTools } from './login.ts';
@@ -63,6 +63,7 @@ export function openCodeAssist(product: Product, login: Login, tools: LoginTools
       return unwrap(await askInTurn(bases, outgoing, exchange), outgoing.mend);
     },
     judge: judgeCodeAssist,
+    quota: (_, now, body = '') => closedWindows(body, now),
   };
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { judgeCodeAssist } from '../../src/channels/code-assist-judge.ts';
+import { closedWindows, judgeCodeAssist } from '../../src/channels/code-assist-judge.ts';
 import { mendCalls, unwrap, wrap } from '../../src/channels/code-assist-wrapper.ts';
 import type { GatewayError } from '../../src/core/error.ts';
 import { topLevelText } from '../../src/core/json.ts';
@@ -143,6 +143,30 @@ describe('limits', () => {
     });
     const busy = judged(503, googleError(503, 'No capacity available for model m on the server'));
     expect(busy.scope).toBe('model');
+  });
+
+  test('a refusal tells which window closed, and when it opens again', () => {
+    const now = Date.UTC(2026, 0, 1);
+    const metadata = { model: 'gemini-3-pro', quotaResetTimeStamp: '2026-01-01T05:00:00Z' };
+    const told = googleError(429, 'No.', limitDetails('QUOTA_EXHAUSTED', '3600s', metadata));
+    expect(closedWindows(told, now)).toEqual([
+      {
+        name: 'requests',
+        model: 'gemini-3-pro',
+        remaining: 0,
+        resetsAt: now + 5 * 3_600_000,
+        source: 'ErrorInfo',
+        seenAt: now,
+      },
+    ]);
+    const bare = googleError(429, 'No.', limitDetails('RATE_LIMIT_EXCEEDED', '2s'));
+    expect(closedWindows(bare, now)).toMatchObject([{ remaining: 0, resetsAt: now + 2_000 }]);
+    for (const other of [
+      '',
+      '{}',
+      googleError(503, 'No capacity', limitDetails('MODEL_CAPACITY_EXHAUSTED', '1s')),
+    ])
+      expect(closedWindows(other, now)).toEqual([]);
   });
 
   test('a limit without details throttles the model', () => {
