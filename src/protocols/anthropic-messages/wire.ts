@@ -1,6 +1,7 @@
 import { GatewayError } from '../../core/error.ts';
 import { type Json, omit, readObject, readString, tryParseObject } from '../../core/json.ts';
 import type { CacheMark, Extra, Foreign } from '../../core/request.ts';
+import { dropForeign } from '../foreign.ts';
 import type { Drop } from '../protocol.ts';
 
 /** This protocol's id, and whose thinking signatures its wire carries bare. */
@@ -52,8 +53,7 @@ export function decodeExtra(object: Json, known: ReadonlySet<string>): { extra?:
 
 /** The fields that belong to this wire. Those of other wires are reported under `path`, such as `tools[2]`. */
 export function encodeExtra(extra: Extra | undefined, path: string, drop: Drop): Json {
-  for (const [protocol, fields] of Object.entries(extra ?? {}))
-    if (protocol !== id) for (const key of Object.keys(fields)) drop(path === '' ? key : `${path}.${key}`);
+  dropForeign(extra, id, path, drop);
   return extra?.[id] ?? {};
 }
 

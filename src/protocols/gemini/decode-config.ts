@@ -9,6 +9,7 @@ import {
   readString,
 } from '../../core/json.ts';
 import type { ChatRequest, OutputFormat, Reasoning, Sampling } from '../../core/request.ts';
+import { spelling } from '../foreign.ts';
 import { decodeSchema } from './decode-schema.ts';
 import { camel, id } from './wire.ts';
 
@@ -78,19 +79,25 @@ const configNamed = new Set([
   'logprobs',
   'thinkingConfig',
   'responseMimeType',
+  'responseSchema',
+  'responseJsonSchema',
+  '_responseJsonSchema',
 ]);
 const toolConfigNamed = new Set(['functionCallingConfig']);
 
-/** The fields only Gemini understands. The response schema is among them, so that it goes back in its own words. */
+/** The fields only Gemini understands. A response schema is kept beside them, to go back in its own words. */
 export function extraOf(body: Json, config: Json, toolConfig: Json): ChatRequest['extra'] {
   const mime = readString(config.responseMimeType);
+  const tooling = { ...omit(toolConfig, toolConfigNamed), ...ownCalling(toolConfig) };
   const generationConfig = {
     ...omit(config, configNamed),
     ...(mime === undefined || mime === 'application/json' ? {} : { responseMimeType: mime }),
   };
-  const tooling = { ...omit(toolConfig, toolConfigNamed), ...ownCalling(toolConfig) };
+  const { responseSchema, responseJsonSchema, _responseJsonSchema } = config;
+  const schema = compact({ responseSchema, responseJsonSchema, _responseJsonSchema });
   const rest = {
     ...omit(camel(body), bodyNamed),
+    ...(filled(schema) ? { [spelling]: schema } : {}),
     ...(filled(generationConfig) ? { generationConfig } : {}),
     ...(filled(tooling) ? { toolConfig: tooling } : {}),
   };

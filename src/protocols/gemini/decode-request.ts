@@ -1,6 +1,7 @@
 import { GatewayError } from '../../core/error.ts';
-import { compact, type Json, omit, readArray, readObject, readObjects, readString } from '../../core/json.ts';
+import { compact, type Json, readArray, readObject, readObjects, readString } from '../../core/json.ts';
 import type { ChatRequest, Message, Part } from '../../core/request.ts';
+import { spelling } from '../foreign.ts';
 import type { RouteHint } from '../protocol.ts';
 import { decodeOutput, decodeReasoning, decodeSampling, extraOf } from './decode-config.ts';
 import { decodeCall, decodePart, decodeResponse, sealOf } from './decode-part.ts';
@@ -114,8 +115,9 @@ function decodeContents(contents: readonly Json[]): readonly Message[] {
   }
 
   function onResult(result: Json): Part {
-    const name = readString(result.name) ?? '';
-    const given = readString(result.id) || undefined;
+    const { id: said, name: named, response, parts, ...rest } = result;
+    const name = readString(named) ?? '';
+    const given = readString(said) || undefined;
     const byId = open.findIndex((call) => call.callId === given);
     const place = byId >= 0 ? byId : open.findIndex((call) => call.name === name);
     const [call] = place < 0 ? [] : open.splice(place, 1);
@@ -124,7 +126,7 @@ function decodeContents(contents: readonly Json[]): readonly Message[] {
       callId: call?.callId ?? given ?? freshId(),
       name: call?.name ?? name,
       ...decodeResponse(result),
-      extra: { [id]: omit(result, resultNamed) },
+      extra: { [id]: { [spelling]: compact({ response, parts }), ...rest } },
     };
   }
 
@@ -136,8 +138,6 @@ function decodeContents(contents: readonly Json[]): readonly Message[] {
 
 /** Whoever is neither the model nor the system is the user: `function` and `tool` are what old clients call results. */
 const roles: Readonly<Record<string, Message['role']>> = { model: 'assistant', system: 'system' };
-
-const resultNamed = new Set(['id', 'name']);
 
 const callIdOf = (part: Json): string | undefined =>
   readString((objectField(part, 'functionCall') ?? objectField(part, 'functionResponse'))?.id);

@@ -1,5 +1,6 @@
 import { compact, type Json, readArray, readObject, readObjects, readString } from '../../core/json.ts';
 import type { HostedTool, Tool, ToolChoice } from '../../core/request.ts';
+import { spelling } from '../foreign.ts';
 import { decodeSchema } from './decode-schema.ts';
 import { camel, field, id } from './wire.ts';
 
@@ -15,16 +16,17 @@ export function decodeTools(tools: readonly Json[]): readonly Tool[] {
   });
 }
 
-function decodeFunction(declaration: Json): Tool {
-  const own = readObject(field(declaration, 'parametersJsonSchema'));
-  const dialect = readObject(declaration.parameters);
-  const schema = own ?? (dialect ? decodeSchema(dialect) : {});
+function decodeFunction(wire: Json): Tool {
+  const declaration = camel(wire);
+  const { name, description, parameters, parametersJsonSchema, ...rest } = declaration;
+  const dialect = readObject(parameters);
+  const schema = readObject(parametersJsonSchema) ?? (dialect ? decodeSchema(dialect) : {});
   return compact({
     kind: 'function' as const,
-    name: readString(declaration.name) ?? '',
-    description: readString(declaration.description),
+    name: readString(name) ?? '',
+    description: readString(description),
     schema: { type: 'object', properties: {}, ...schema },
-    extra: { [id]: { declaration: camel(declaration) } },
+    extra: { [id]: { [spelling]: declaration, ...rest } },
   }) as Tool;
 }
 

@@ -1,5 +1,6 @@
 import { compact, type Json, readObject, tryParseObject } from '../../core/json.ts';
 import type { MediaPart, Part, ReasoningPart, ToolCallPart, ToolResultPart } from '../../core/request.ts';
+import { spelling } from '../foreign.ts';
 import type { Drop, Target } from '../protocol.ts';
 import { encodeSeal } from '../seals.ts';
 import { generationOf, id, issuer, mimeOfName, vertex } from './wire.ts';
@@ -64,12 +65,13 @@ export function encodeCall(part: ToolCallPart, { dialect, drop }: Target): Json 
  * stand beside it otherwise.
  */
 export function encodeResult(part: ToolResultPart, name: string, target: Target): readonly Json[] {
-  const own = readObject(part.extra?.[id]);
+  const { [spelling]: spelled, ...rest } = part.extra?.[id] ?? {};
+  const own = { ...readObject(spelled), ...rest };
   const text = part.parts.flatMap((piece) => (piece.kind === 'text' ? [piece.text] : [])).join('\n');
-  const media = own?.parts === undefined ? part.parts.filter((piece) => piece.kind === 'media') : [];
+  const media = own.parts === undefined ? part.parts.filter((piece) => piece.kind === 'media') : [];
   for (const piece of part.parts)
     if (piece.kind !== 'text' && piece.kind !== 'media') target.drop(`${piece.kind} in a tool result`);
-  const response = readObject(own?.response) ?? (part.failed ? { error: text } : { result: text });
+  const response = readObject(own.response) ?? (part.failed ? { error: text } : { result: text });
   const callId = target.dialect === vertex ? undefined : part.callId || undefined;
   const inside = (piece: MediaPart) =>
     piece.source.kind === 'data' && (generationOf(target.model) ?? 0) >= 3 && !part.failed;

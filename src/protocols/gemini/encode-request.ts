@@ -1,5 +1,6 @@
 import { compact, type Json, readObject } from '../../core/json.ts';
 import type { ChatRequest } from '../../core/request.ts';
+import { dropForeign, spelling } from '../foreign.ts';
 import type { Drop, Target } from '../protocol.ts';
 import { encodeConfig } from './encode-config.ts';
 import { encodeContents } from './encode-contents.ts';
@@ -12,7 +13,7 @@ import { id, vertex } from './wire.ts';
 export function encodeRequest(given: ChatRequest, target: Target): Json {
   reportLosses(given, target.drop);
   const request = fitTogether(given, target);
-  const { generationConfig, toolConfig, ...rest } = readObject(request.extra[id]) ?? {};
+  const { generationConfig, toolConfig, [spelling]: spelled, ...rest } = request.extra[id] ?? {};
   const system = request.system.flatMap((part) => encodeSpoken(part, target));
   const tools = encodeTools(request, target);
   return compact({
@@ -21,14 +22,16 @@ export function encodeRequest(given: ChatRequest, target: Target): Json {
     systemInstruction: system.length > 0 ? { parts: system } : undefined,
     tools,
     toolConfig: encodeToolConfig(request, readObject(toolConfig), target),
-    generationConfig: encodeConfig(request, target, readObject(generationConfig)),
+    generationConfig: encodeConfig(request, target, {
+      ...readObject(spelled),
+      ...readObject(generationConfig),
+    }),
     serviceTier: encodeTier(request.serviceTier, target),
   });
 }
 
 function reportLosses(request: ChatRequest, drop: Drop): void {
-  for (const [protocol, fields] of Object.entries(request.extra))
-    if (protocol !== id) for (const name of Object.keys(fields)) if (!silent.has(name)) drop(name);
+  dropForeign(request.extra, id, '', drop, silent);
   if (request.user !== undefined) drop('user');
   if (request.cacheKey !== undefined) drop('prompt_cache_key');
   if (request.parallelTools === false) drop('parallel_tool_calls');

@@ -1,5 +1,6 @@
 import { compact, type Json, readObject } from '../../core/json.ts';
 import type { ChatRequest, HostedToolSpec, Tool, ToolChoice } from '../../core/request.ts';
+import { spelling } from '../foreign.ts';
 import type { Drop, Target } from '../protocol.ts';
 import { drawsImages } from './encode-config.ts';
 import { parametersSchema } from './schema-dialect.ts';
@@ -28,7 +29,7 @@ const functionsOf = ({ tools }: ChatRequest): readonly Declared[] =>
   tools.filter((tool) => tool.kind !== 'hosted');
 
 function encodeFunction(tool: Declared, drop: Drop): Json {
-  const own = readObject(tool.extra?.[id]?.declaration);
+  const own = readObject(tool.extra?.[id]?.[spelling]);
   if (own) return { ...own, name: tool.name };
   const { name, description } = tool;
   if (tool.kind === 'custom') {

@@ -1,4 +1,5 @@
 import type { ChatRequest } from '../../core/request.ts';
+import { spelling } from '../foreign.ts';
 import type { Target } from '../protocol.ts';
 import { generationOf, id } from './wire.ts';
 
@@ -26,7 +27,7 @@ function withoutHosted(request: ChatRequest, { drop }: Target): ChatRequest {
  */
 function withoutFormat({ output, ...request }: ChatRequest, { drop }: Target): ChatRequest {
   if (!output) return request;
-  const own = request.extra[id]?.generationConfig !== undefined;
+  const own = request.extra[id]?.[spelling] !== undefined;
   if (own || request.tools.length === 0) return { ...request, output };
   drop('response_format: told as an instruction, because this model has no structured output beside tools');
   const schema =

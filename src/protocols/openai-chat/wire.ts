@@ -1,6 +1,7 @@
 import { GatewayError } from '../../core/error.ts';
 import { type Json, readArray, readBoolean, readNumber, readObject, readString } from '../../core/json.ts';
 import type { CacheMark, Extra } from '../../core/request.ts';
+import { dropForeign as dropOthers } from '../foreign.ts';
 import type { Drop } from '../protocol.ts';
 
 /** The protocol's id, under which its own unknown fields and foreign parts are kept. */
@@ -53,11 +54,8 @@ export function extraOf(object: Json, known: ReadonlySet<string>): { extra?: Ext
 export const ownExtra = (extra: Extra | undefined): Json => extra?.[protocolId] ?? {};
 
 /** Reports the fields that only other protocols know. */
-export function dropForeign(extra: Extra | undefined, path: string, drop: Drop): void {
-  for (const [protocol, fields] of Object.entries(extra ?? {}))
-    if (protocol !== protocolId)
-      for (const key of Object.keys(fields)) drop(path === '' ? key : `${path}.${key}`);
-}
+export const dropForeign = (extra: Extra | undefined, path: string, drop: Drop): void =>
+  dropOthers(extra, protocolId, path, drop);
 
 /** Whether a cache marker stands here, and for how long. The field is an extension that Claude's hosts understand. */
 export function cacheMark(object: Json): CacheMark | undefined {

@@ -1,6 +1,7 @@
 import { effortOf } from '../../core/effort.ts';
 import { compact, type Json, readObject } from '../../core/json.ts';
 import type { ChatRequest, Extra } from '../../core/request.ts';
+import { dropForeign } from '../foreign.ts';
 import type { Drop, Target } from '../protocol.ts';
 import { shortened } from './call-ids.ts';
 import { toCodex } from './codex.ts';
@@ -123,20 +124,18 @@ function reportLosses(request: ChatRequest, drop: Drop): void {
   if (sampling.frequencyPenalty) drop('frequency_penalty');
   if ((sampling.choices ?? 1) > 1) drop('n');
   reportForeign(request, '', drop);
-  for (const [index, part] of system.entries()) reportForeign(part, `system[${index}].`, drop);
+  for (const [index, part] of system.entries()) reportForeign(part, `system[${index}]`, drop);
   for (const [index, message] of messages.entries()) {
-    reportForeign(message, `messages[${index}].`, drop);
+    reportForeign(message, `messages[${index}]`, drop);
     for (const [place, part] of message.parts.entries())
-      reportForeign(part, `messages[${index}].content[${place}].`, drop);
+      reportForeign(part, `messages[${index}].content[${place}]`, drop);
   }
   const parts = [...system, ...messages.flatMap((message) => message.parts)];
   if ([...parts, ...request.tools].some((item) => item.cache)) drop('cache_control');
 }
 
-function reportForeign({ extra }: { readonly extra?: Extra }, path: string, drop: Drop): void {
-  for (const [protocol, fields] of Object.entries(extra ?? {}))
-    if (protocol !== id) for (const name of Object.keys(fields)) if (!kept.has(name)) drop(`${path}${name}`);
-}
+const reportForeign = ({ extra }: { readonly extra?: Extra }, path: string, drop: Drop): void =>
+  dropForeign(extra, id, path, drop, kept);
 
 /** Fields of other wires that are said here after all, or that the client's own side of its protocol honours. */
 const kept = new Set(['stream_options', 'store', 'role', 'metadata', 'verbosity', 'prompt_cache_retention']);

@@ -1,5 +1,6 @@
 import { compact, type Json, omit, readObject, readString } from '../../core/json.ts';
 import type { ChatRequest, HostedTool, HostedToolSpec, OutputFormat, Tool } from '../../core/request.ts';
+import { dropForeign } from '../foreign.ts';
 import type { Drop } from '../protocol.ts';
 import { objectSchema } from './decode-tools.ts';
 import { id, spaceFields } from './wire.ts';
@@ -27,8 +28,7 @@ function spaceOf(tool: Tool, name: string, spaces: Map<string, Json[]>, out: Jso
 }
 
 function encodeTool(tool: Tool, path: string, drop: Drop): Json | undefined {
-  for (const [protocol, fields] of Object.entries(tool.extra ?? {}))
-    if (protocol !== id) for (const key of Object.keys(fields)) drop(`${path}.${key}`);
+  dropForeign(tool.extra, id, path, drop);
   if (tool.kind === 'hosted') return encodeHosted(tool, path, drop);
   const native = tool.extra?.[id];
   const common = { name: tool.name, description: tool.description };

@@ -47,7 +47,7 @@ describe('spellings', () => {
     const { extra, ...wanted } = decoded(camel);
     expect(decoded(snake)).toMatchObject(wanted);
     expect(wanted).toMatchObject({ serviceTier: 'default', reasoning: { effort: 'low', summary: 'auto' } });
-    expect(Object.keys(extra.gemini!)).toEqual(['generationConfig']);
+    expect(Object.keys(extra.gemini!)).toEqual(['spelling']);
   });
 
   test('null is absent, as proto JSON has it', () => {
