@@ -117,10 +117,13 @@ function namingOf(login: Login, place: Place, config: Config, tools: Tools): Log
     (pattern) => typeof pattern === 'string',
   );
   const prefix = prefixOf(textField(fields, 'prefix'), 'prefix', tools);
+  const configured = entryFor(config['oauth-model-alias'], place);
+  // Absent where nobody named any, so that a channel may have aliases of its own; an empty list has none.
+  const renamed = configured !== undefined || fieldOf(fields, 'model_aliases') !== undefined;
   return {
     declared: [],
     ...(login.models ? { discovered: login.models } : {}),
-    aliases: aliasesOf(login, entryFor(config['oauth-model-alias'], place)),
+    ...(renamed ? { aliases: aliasesOf(login, configured) } : {}),
     ...(prefix === undefined ? {} : { prefix }),
     excluded: patternsOf([...excluded, ...(entryFor(config['oauth-excluded-models'], place) ?? [])]),
   };

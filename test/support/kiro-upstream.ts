@@ -6,10 +6,12 @@ import {
   tryParseObject,
   type Json,
 } from '../../src/core/json.ts';
-import { kiroAuth } from './kiro-auth.ts';
+import { kiroAuth, kiroProfile } from './kiro-auth.ts';
 import { kiroFault, type Caller, type KiroRefusal } from './kiro-checks.ts';
 import { awsEvent, awsException } from './kiro-frames.ts';
 import { piecesOf, turnFor, type Asked, type Turn } from './script.ts';
+
+export { kiroProfile };
 
 /** Something else than an ordinary answer. */
 export type KiroTrouble =
