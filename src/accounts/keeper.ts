@@ -48,6 +48,8 @@ export interface Keeper {
   remove(name: string): Promise<boolean>;
   /** Milliseconds that a channel's provider is ahead of our clock. */
   skewOf(channel: string): number;
+  /** Asks a provider of each of these for its clock; one that does not answer is left out. */
+  measureSkew(logins: Iterable<LiveLogin>): Promise<ReadonlyMap<string, number>>;
   /** Lets renewals in flight end, and begins none. */
   close(): Promise<void>;
 }
@@ -85,11 +87,15 @@ export function createKeeper(options: KeeperOptions): Keeper {
   let watch: StoreWatch | undefined;
 
   function load(): Promise<void> {
-    loading = loading.then(async () => take(await store.read()));
+    loading = loading.then(async () => {
+      const known = new Map([...byId].map(([id, login]) => [id, login.version]));
+      take(await store.read(), known);
+    });
     return loading;
   }
 
-  function take(read: Found): void {
+  /** @param known the versions before the reading began. */
+  function take(read: Found, known: ReadonlyMap<string, string>): void {
     found = read;
     watch?.follow(read.folders);
     const before = usable;
@@ -97,7 +103,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
     const entries = rosterOf(read, places);
     const present = new Set<string>();
     files = entries.map((entry) => {
-      const login = entry.kind === 'invalid' ? undefined : enter(entry);
+      const login = entry.kind === 'invalid' ? undefined : enter(entry, known);
       if (login) present.add(login.id);
       else tell(entry);
       return { name: nameOf(entry), entry, login };
@@ -113,8 +119,13 @@ export function createKeeper(options: KeeperOptions): Keeper {
     schedule();
   }
 
-  function enter(entry: Exclude<RosterEntry, { kind: 'invalid' }>): LiveLogin {
+  /** What a renewal wrote while the folder was read is newer than what was read. */
+  function enter(
+    entry: Exclude<RosterEntry, { kind: 'invalid' }>,
+    known: ReadonlyMap<string, string>,
+  ): LiveLogin {
     let login = byId.get(entry.id);
+    if (login && known.get(entry.id) !== login.version) return login;
     if (login) login.enter(entry);
     else byId.set(entry.id, (login = new LiveLogin(entry, renewals, random())));
     if (login.refusal === undefined) renewals.recall(login);
@@ -224,6 +235,19 @@ export function createKeeper(options: KeeperOptions): Keeper {
       return removed;
     },
     skewOf: (channel) => skew.of(channel),
+    async measureSkew(logins) {
+      const measured = new Map<string, number>();
+      const ask = async (login: LiveLogin) => {
+        const net = renewals.net(login);
+        const address = net.endpoints['token'] ?? Object.values(net.endpoints)[0] ?? '';
+        await net.fetch(new URL(address).origin).then(
+          () => measured.set(login.channel, skew.of(login.channel)),
+          () => {},
+        );
+      };
+      await Promise.all([...logins].map(ask));
+      return measured;
+    },
     async close() {
       running = false;
       clearTimeout(timer);

@@ -220,8 +220,11 @@ export function createSignIns({ net, keep, now = Date.now }: SignInDesk): SignIn
 
   /** A sign-in that is over can be asked about for as long as it could have lasted. */
   function sweep(): void {
-    for (const [state, signIn] of pending)
-      if (now() > signIn.expiresAt) pending.delete(state) && end(signIn, 'its time is over');
+    for (const [state, signIn] of pending) {
+      if (now() <= signIn.expiresAt) continue;
+      pending.delete(state);
+      end(signIn, 'its time is over');
+    }
   }
 
   function end(signIn: Pending, reason: string): void {

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { fromReference } from './reference-flags.ts';
 
 /** What the command line asks for. */
 export interface Arguments {
@@ -17,6 +18,17 @@ export interface Options {
   readonly key?: string;
   /** What the running gateway is asked with. */
   readonly 'management-key'?: string;
+  /** How to sign in; see `auth-login.ts` for these. */
+  readonly way?: string;
+  readonly 'no-browser'?: boolean;
+  readonly incognito?: boolean;
+  readonly port?: string;
+  readonly set?: readonly string[];
+  readonly 'account-dir'?: string;
+  /** Ask the providers as well. */
+  readonly live?: boolean;
+  /** Do it without asking. */
+  readonly yes?: boolean;
   readonly help?: boolean;
   readonly version?: boolean;
 }
@@ -33,6 +45,14 @@ const options = {
   losses: { type: 'boolean' },
   key: { type: 'string' },
   'management-key': { type: 'string' },
+  way: { type: 'string' },
+  'no-browser': { type: 'boolean' },
+  incognito: { type: 'boolean' },
+  port: { type: 'string' },
+  set: { type: 'string', multiple: true },
+  'account-dir': { type: 'string' },
+  live: { type: 'boolean' },
+  yes: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'v' },
 } as const;
@@ -42,7 +62,7 @@ const options = {
  * @throws UsageError
  */
 export function readArguments(argv: readonly string[]): Arguments {
-  const args = argv.map((word) => (/^-[a-z][a-z-]+(=.*)?$/.test(word) ? `-${word}` : word));
+  const args = fromReference(argv).map((word) => (/^-[a-z][a-z-]+(=.*)?$/.test(word) ? `-${word}` : word));
   try {
     const { values, positionals } = parseArgs({ args, options, allowPositionals: true, strict: true });
     const [command = values.version ? 'version' : values.help ? 'help' : 'serve', ...words] = positionals;

@@ -11,6 +11,7 @@ Commands
   models             list the models with who serves them
   models explain ID  tell why a model name is served as it is; --key K asks about a client's key as well
   trace [ID]         tell what happened to a request, or list the newest ones
+  auth               sign in to channels and look after the logins; alone it lists its commands
   new-key            print a fresh client key for api-keys
   version            print the version
   help               print this

@@ -4,6 +4,8 @@ import { serve } from '../serve.ts';
 import { ListenError } from '../server/listen.ts';
 import { buildDate, commit, version } from '../version.ts';
 import { readArguments, UsageError } from './arguments.ts';
+import { auth } from './auth.ts';
+import { AuthFailure } from './auth-desk.ts';
 import { check } from './check.ts';
 import { help } from './help.ts';
 import { models } from './models.ts';
@@ -23,8 +25,10 @@ export async function run(argv: readonly string[]): Promise<void> {
 
 async function command(argv: readonly string[]): Promise<number> {
   const { command, words, options } = readArguments(argv);
-  if (options.help) return print(help);
+  if (options.help && command !== 'auth') return print(help);
   switch (command) {
+    case 'auth':
+      return auth(words, options);
     case 'serve':
       process.umask(0o077);
       await serve(options);
@@ -51,6 +55,7 @@ function failure(error: unknown): { message: string; code: number } {
   if (error instanceof UsageError) return { message: `${error.message}\n\n${help}`, code: 64 };
   if (error instanceof ConfigError)
     return { message: `The configuration cannot be used.\n\n${error.message}`, code: error.exitCode };
+  if (error instanceof AuthFailure) return { message: error.message, code: 1 };
   if (error instanceof ListenError) return { message: error.message, code: error.exitCode };
   return { message: error instanceof Error ? (error.stack ?? error.message) : String(error), code: 70 };
 }
