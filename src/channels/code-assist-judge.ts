@@ -44,15 +44,18 @@ function judgeRefusal(error: GatewayError): GatewayError {
 
 const closing = new Set(['QUOTA_EXHAUSTED', 'RATE_LIMIT_EXCEEDED']);
 
-/** The window that a refusal closed: its `ErrorInfo` names the model and when it opens again. */
+/**
+ * The window that a refusal closed: its `ErrorInfo` names the model and when it opens again. One that names no model
+ * says nothing, because the limits are those of models.
+ */
 export function closedWindows(body: string, now: number): readonly QuotaWindow[] {
   const error = readObject(tryParseObject(body)?.error) ?? {};
   const info = readObjects(error.details).find(({ reason }) => closing.has(String(reason)));
-  if (!info) return [];
-  const metadata = readObject(info.metadata);
+  const metadata = readObject(info?.metadata);
+  const model = readString(metadata?.model);
+  if (model === undefined) return [];
   const waitMs = fieldWaitMs(error, now);
   const resetsAt =
     instantOf(metadata?.quotaResetTimeStamp) ?? (waitMs === undefined ? undefined : now + waitMs);
-  const model = readString(metadata?.model);
   return [compact({ name: 'requests', model, remaining: 0, resetsAt, source: 'ErrorInfo', seenAt: now })];
 }

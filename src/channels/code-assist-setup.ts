@@ -1,15 +1,23 @@
+import { expiryOf, textField } from '../accounts/fields.ts';
 import { LoginRefused } from '../accounts/login.ts';
 import { GatewayError } from '../core/error.ts';
 import { compact, type Json, readObject, readObjects, readString, tryParseObject } from '../core/json.ts';
 import gemini from '../protocols/gemini/index.ts';
+import { projectsOf } from './code-assist.ts';
 import { userAgent } from './entry.ts';
+import { type GoogleToken, renewedGoogleToken } from './google-oauth.ts';
 import type { Net } from './login.ts';
 
 /** Calls of Code Assist around a chat: which project an account works in, and what it has left. */
 
-/** How a product introduces itself when an account is set up; the words say whose plans are asked for. */
+/** How accounts of a product are set up. */
 export interface Setup {
+  /** The channel's id. */
+  readonly id: string;
+  /** The words by which the service knows whose plans are asked for. */
   readonly metadata: Json;
+  /** How long before its end a token is renewed. */
+  readonly leadMs: number;
   /** Between two looks whether the account is ready. */
   readonly pollMs: number;
   readonly polls: number;
@@ -68,6 +76,27 @@ export async function setUpAccount(
   throw new GatewayError({ kind: 'overloaded' }, 'Google did not finish setting the account up in time.', {
     remedy: 'Try again in a minute.',
   });
+}
+
+/** What a renewal brings. */
+export interface Renewed {
+  readonly token?: GoogleToken;
+  /** The project that was found for a file without one. */
+  readonly project?: string;
+}
+
+/**
+ * Renews a login, and finds the project of a file that names none.
+ * @param held where the file holds its token.
+ */
+export async function renewAccount(fields: Json, held: Json, net: Net, setup: Setup): Promise<Renewed> {
+  const current = textField(held, 'access_token');
+  if (projectsOf(fields).length > 0) return { token: await renewedGoogleToken(held, net, setup.id) };
+  // A file that only lacks its project need not have ended.
+  if (current !== undefined && (expiryOf(fields) ?? 0) - setup.leadMs > net.now())
+    return { project: await setUpAccount(current, undefined, net, setup) };
+  const token = await renewedGoogleToken(held, net, setup.id);
+  return { token, project: await setUpAccount(token.accessToken, undefined, net, setup) };
 }
 
 const freeTier = 'free-tier';

@@ -2,7 +2,7 @@ import { textField } from '../accounts/fields.ts';
 import type { Login } from '../accounts/login.ts';
 import type { Account } from '../accounts/account.ts';
 import { GatewayError } from '../core/error.ts';
-import { compact, type Json, omit, readObject, tryParseObject } from '../core/json.ts';
+import { type Json, omit, readObject, tryParseObject } from '../core/json.ts';
 import gemini from '../protocols/gemini/index.ts';
 import type { Answered } from '../wire/fetch.ts';
 import { spelled } from '../wire/rebody.ts';
@@ -25,15 +25,16 @@ export interface Product {
   /** The bases to try, the next one when one cannot be reached or has no capacity. */
   bases(endpoints: Readonly<Record<string, string>>): readonly string[];
   tokenOf(fields: Json): string | undefined;
-  /** Fields of the wrapping besides model and project. */
-  wrapping?(call: Call): Json;
   /** The request as the product takes it; absent: as it is. */
   fit?(body: string, call: Call): Fitted;
 }
 
-/** A request's text, and what must be undone in its answer. */
+/** A request as a product takes it. */
 export interface Fitted {
   readonly body: string;
+  /** Fields of the wrapping besides model and project. */
+  readonly fields?: Json;
+  /** What must be undone in its answer. */
   readonly mend?: Mend;
 }
 
@@ -92,12 +93,13 @@ function prepare(product: Product, base: string, call: Call): Wrapped {
     authorization: `Bearer ${token}`,
   });
   if (stream) headers.set('accept-encoding', 'identity');
-  const { body, mend } = wrapped(product, call, project);
+  const { body, fields, mend } = fitted(product, call);
+  const whole = call.operation === 'count-tokens' ? {} : { model: call.model, project, ...fields };
   return {
     method: 'POST',
     url: `${base}/v1internal:${methodOf(call)}`,
     headers,
-    body,
+    body: wrap(whole, body),
     proxy: account.proxy,
     ...(mend ? { mend } : {}),
   };
@@ -122,12 +124,12 @@ function credentialOf(product: Product, { secret, workspace }: Account) {
   );
 }
 
-function wrapped(product: Product, call: Call, project: string): Fitted {
-  const text = typeof call.body === 'string' ? call.body : '{}';
-  if (call.operation === 'count-tokens') return { body: wrap({}, counted(text, call)) };
-  const { body, mend } = product.fit?.(text, call) ?? { body: text };
-  const fields = { model: call.model, project, ...product.wrapping?.(call) };
-  return compact({ body: wrap(fields, body), mend }) as Fitted;
+function fitted(product: Product, call: Call): Fitted {
+  const { body, operation } = call;
+  if (typeof body !== 'string')
+    throw new GatewayError({ kind: 'internal' }, 'Only a whole body can be wrapped for Code Assist.');
+  if (operation === 'count-tokens') return { body: counted(body, call) };
+  return product.fit?.(body, call) ?? { body };
 }
 
 /** A count is of the bare request with the model's name in it, and without a project. */

@@ -1,4 +1,4 @@
-import { expiryOf, textField, timeField } from '../accounts/fields.ts';
+import { textField } from '../accounts/fields.ts';
 import { type Identity, LoginRefused } from '../accounts/login.ts';
 import { GatewayError } from '../core/error.ts';
 import { compact, type Json, readNumber, readObject, readString, tryParseObject } from '../core/json.ts';
@@ -133,12 +133,3 @@ export function googleIdentity(fields: Json, channel: string, workspace?: string
     );
   return compact({ account: email.toLowerCase(), label: email, workspace });
 }
-
-/** Whether an access token can still be sent for longer than `leadMs`. */
-export function isFresh(fields: Json, leadMs: number, now: number): boolean {
-  const end = expiryOf(fields);
-  return end !== undefined && end - leadMs > now;
-}
-
-/** When a token ends, as files say it. */
-export const expiryText = ({ expiresAt }: GoogleToken): string => timeField(expiresAt);

@@ -159,14 +159,17 @@ describe('limits', () => {
         seenAt: now,
       },
     ]);
-    const bare = googleError(429, 'No.', limitDetails('RATE_LIMIT_EXCEEDED', '2s'));
-    expect(closedWindows(bare, now)).toMatchObject([{ remaining: 0, resetsAt: now + 2_000 }]);
-    for (const other of [
-      '',
-      '{}',
-      googleError(503, 'No capacity', limitDetails('MODEL_CAPACITY_EXHAUSTED', '1s')),
-    ])
-      expect(closedWindows(other, now)).toEqual([]);
+    const brief = limitDetails('RATE_LIMIT_EXCEEDED', '2s', { model: 'm' });
+    expect(closedWindows(googleError(429, 'No.', brief), now)).toMatchObject([
+      { model: 'm', remaining: 0, resetsAt: now + 2_000 },
+    ]);
+    const nameless = googleError(429, 'No.', limitDetails('QUOTA_EXHAUSTED', '2s'));
+    const busy = googleError(
+      503,
+      'No capacity',
+      limitDetails('MODEL_CAPACITY_EXHAUSTED', '1s', { model: 'm' }),
+    );
+    for (const other of ['', '{}', nameless, busy]) expect(closedWindows(other, now)).toEqual([]);
   });
 
   test('a limit without details throttles the model', () => {

@@ -243,7 +243,8 @@ describe('Code Assist', () => {
 
   test('a used-up quota is told with the time when it comes back', async () => {
     it = await product('gemini-cli');
-    const body = googleError(429, 'Used up.', limitDetails('QUOTA_EXHAUSTED', '3600s'));
+    const details = limitDetails('QUOTA_EXHAUSTED', '3600s', { model: 'gemini-3-sim' });
+    const body = googleError(429, 'Used up.', details);
     it.google.always = { kind: 'status', status: 429, body };
     const answer = await chat(it);
     expect(answer.status).toBe(429);

@@ -2,7 +2,7 @@ import { textField } from '../../accounts/fields.ts';
 import { channel } from '../channel.ts';
 import { openCodeAssist, type Product } from '../code-assist.ts';
 import { endpoints, logins } from './login.ts';
-import { fit, wrapping } from './request.ts';
+import { fit } from './request.ts';
 
 /** Gemini, Claude and open models by a Google account, through Code Assist as Google's Antigravity uses it. */
 
@@ -15,7 +15,6 @@ const product: Product = {
     return moved ? [api!] : [api!, second!];
   },
   tokenOf: (fields) => textField(fields, 'access_token'),
-  wrapping,
   fit,
 };
 

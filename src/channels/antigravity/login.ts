@@ -3,7 +3,7 @@ import type { Login } from '../../accounts/login.ts';
 import type { QuotaWindow } from '../../accounts/quota.ts';
 import { compact, type Json, readNumber, readObject, readString } from '../../core/json.ts';
 import type { DeclaredModel } from '../../core/model.ts';
-import { askCodeAssist, type Setup, setUpAccount } from '../code-assist-setup.ts';
+import { askCodeAssist, renewAccount, type Setup, setUpAccount } from '../code-assist-setup.ts';
 import { projectsOf } from '../code-assist.ts';
 import {
   googleAuthorizeUrl,
@@ -13,13 +13,10 @@ import {
   googleScopes,
   type GoogleToken,
   googleToken,
-  isFresh,
-  renewedGoogleToken,
 } from '../google-oauth.ts';
 import type { BrowserWay, Logins, Net } from '../login.ts';
 
 const id = 'antigravity';
-const leadMs = 5 * 60 * 1000;
 
 /** Every address that is used; `second` is asked when `api` has nothing left. */
 export const endpoints = {
@@ -35,7 +32,13 @@ const scopes = [
 ];
 
 /** The plans of Antigravity: the type is how the service knows which product an account is set up for. */
-const setup: Setup = { metadata: { ideType: 'ANTIGRAVITY' }, pollMs: 2_000, polls: 5 };
+const setup: Setup = {
+  id,
+  metadata: { ideType: 'ANTIGRAVITY' },
+  leadMs: 5 * 60 * 1000,
+  pollMs: 2_000,
+  polls: 5,
+};
 
 // ------------------------------------------------------------------------------------------------------- signing in
 
@@ -63,15 +66,11 @@ const tokenFields = (token: GoogleToken, now: number): Json =>
   });
 
 async function renew(fields: Json, net: Net): Promise<Json> {
-  const current = textField(fields, 'access_token');
-  const hasProject = projectsOf(fields).length > 0;
-  // A file that only lacks its project is not ended yet.
-  const spared = !hasProject && current !== undefined && isFresh(fields, leadMs, net.now());
-  const token = spared ? undefined : await renewedGoogleToken(fields, net, id);
-  const project = hasProject
-    ? {}
-    : { project_id: await setUpAccount(token?.accessToken ?? current!, undefined, net, setup) };
-  return { ...(token ? tokenFields(token, net.now()) : {}), ...project };
+  const { token, project } = await renewAccount(fields, fields, net, setup);
+  return {
+    ...(token ? tokenFields(token, net.now()) : {}),
+    ...(project === undefined ? {} : { project_id: project }),
+  };
 }
 
 /** The file says when it ends, or when its token was given and for how long. */
@@ -134,7 +133,7 @@ export const logins: Omit<Logins, 'open'> = {
     needsSecret: true,
     environment: { id: ['ANTIGRAVITY_OAUTH_CLIENT_ID'], secret: ['ANTIGRAVITY_OAUTH_CLIENT_SECRET'] },
   },
-  leadMs,
+  leadMs: setup.leadMs,
   identify: (fields) => googleIdentity(fields, id),
   fileName: (fields) => {
     const email = textField(fields, 'email');

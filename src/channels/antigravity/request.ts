@@ -22,11 +22,11 @@ import { withCallIds } from '../google-calls.ts';
 const isClaude = (model: string): boolean => model.includes('claude');
 
 /** What kind of work it is, and an id for it. The field that names a client as Antigravity is left out (decision 8). */
-export function wrapping({ model, body }: Call): Json {
+function workOf(request: Json, model: string): Json {
   if (/image/.test(model))
     return { requestType: 'image_gen', requestId: `image_gen/${Date.now()}/${crypto.randomUUID()}/12` };
-  const searches = typeof body === 'string' && onlySearches(tryParseObject(body) ?? {});
-  return { requestType: searches ? 'web_search' : 'agent', requestId: `agent-${crypto.randomUUID()}` };
+  const requestType = onlySearches(request) ? 'web_search' : 'agent';
+  return { requestType, requestId: `agent-${crypto.randomUUID()}` };
 }
 
 function onlySearches({ tools }: Json): boolean {
@@ -52,7 +52,7 @@ export function fit(body: string, { model }: Call): Fitted {
     sessionId: request.sessionId ?? sessionOf(request),
   });
   const mend = padded.size > 0 ? { mend: (response: Json) => mendCalls(response, unpad(padded)) } : {};
-  return { body: JSON.stringify(fitted), ...mend };
+  return { body: JSON.stringify(fitted), fields: workOf(request, model), ...mend };
 }
 
 /** Fields of Gemini's that it does not know, and those written anew. */

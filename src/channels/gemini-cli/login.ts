@@ -2,7 +2,7 @@ import { expiryOf, fileNamePart, flagField, instantOf, textField, timeField } fr
 import type { Login } from '../../accounts/login.ts';
 import type { QuotaWindow } from '../../accounts/quota.ts';
 import { compact, type Json, readNumber, readObject, readObjects, readString } from '../../core/json.ts';
-import { askCodeAssist, type Setup, setUpAccount } from '../code-assist-setup.ts';
+import { askCodeAssist, renewAccount, type Setup, setUpAccount } from '../code-assist-setup.ts';
 import { projectsOf } from '../code-assist.ts';
 import {
   emailIn,
@@ -13,17 +13,16 @@ import {
   googleScopes,
   type GoogleToken,
   googleToken,
-  isFresh,
-  renewedGoogleToken,
 } from '../google-oauth.ts';
 import type { Answers, BrowserWay, Import, Logins, Net } from '../login.ts';
 
 const id = 'gemini-cli';
-const leadMs = 5 * 60 * 1000;
 
 /** The plans of Gemini Code Assist; the words say whose they are. */
 const setup: Setup = {
+  id,
   metadata: { ideType: 'IDE_UNSPECIFIED', platform: 'PLATFORM_UNSPECIFIED', pluginType: 'GEMINI' },
+  leadMs: 5 * 60 * 1000,
   pollMs: 5_000,
   polls: 60,
 };
@@ -91,15 +90,11 @@ function tokenFields(token: GoogleToken, net: Net, before: Json): Json {
 
 async function renew(fields: Json, net: Net): Promise<Json> {
   const before = held(fields);
-  const current = tokenIn(fields);
-  const hasProject = projectsOf(fields).length > 0;
-  // A file that only lacks its project is not ended yet.
-  const spared = !hasProject && current !== undefined && isFresh(fields, leadMs, net.now());
-  const token = spared ? undefined : await renewedGoogleToken(before, net, id);
-  const project = hasProject
-    ? {}
-    : { project_id: await setUpAccount(token?.accessToken ?? current!, undefined, net, setup), auto: true };
-  return { ...(token ? { token: tokenFields(token, net, tokenOnly(before)) } : {}), ...project };
+  const { token, project } = await renewAccount(fields, before, net, setup);
+  return {
+    ...(token ? { token: tokenFields(token, net, tokenOnly(before)) } : {}),
+    ...(project === undefined ? {} : { project_id: project, auto: true }),
+  };
 }
 
 /** What belongs to a token, out of a file that holds it beside other fields. */
@@ -188,7 +183,7 @@ export const logins: Omit<Logins, 'open'> = {
       secret: ['GEMINI_OAUTH_CLIENT_SECRET', 'GEMINI_CLIENT_SECRET'],
     },
   },
-  leadMs,
+  leadMs: setup.leadMs,
   identify: (fields) => googleIdentity(fields, id, workspaceOf(fields)),
   fileName(fields) {
     const [first, ...others] = projectsOf(fields);

@@ -20,6 +20,8 @@ const place: Place = {
   pathOf: (model) => `/publishers/google/models/${pathName(model)}`,
   can: (operation) => operation === 'chat' || operation === 'count-tokens' || methods.test(operation),
   fitBody,
+  // Vertex counts for each model of a project and region.
+  judge: (error) => (error.status === 429 ? error.with({ scope: 'model' }) : error),
 };
 
 /** What its models do besides chatting: embeddings by either method, and the pictures of Imagen. */

@@ -1,6 +1,6 @@
 import { fileNamePart, textField } from '../../accounts/fields.ts';
 import { GatewayError } from '../../core/error.ts';
-import { type Json, tryParseObject } from '../../core/json.ts';
+import { type Json, omit, tryParseObject } from '../../core/json.ts';
 import type { Ask, Import, Logins, PasteWay } from '../login.ts';
 import { checkedAccount, serviceAccountIn, serviceAccountSession } from './service-account.ts';
 
@@ -25,7 +25,7 @@ const locationAsk: Ask = {
 
 /** A login file from a JSON key of Google Cloud. */
 const fieldsFrom = (account: Json, location: string): Json => {
-  const checked = checkedAccount(account);
+  const checked = checkedAccount(omit(account, new Set(['location'])));
   return {
     type: logins.types[0],
     service_account: checked,
