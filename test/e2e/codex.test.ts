@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type OpenAI from 'openai';
 import { readObjects, type Json } from '../../src/core/json.ts';
 import { cleanUp, clientKey, start, temporaryHome, type Program } from '../support/binary.ts';
-import { chatgpt, codexClient, idToken, plusHolder, type Chatgpt } from '../support/chatgpt.ts';
+import { chatgpt, codexClient, idToken, plusHolder } from '../support/chatgpt.ts';
 import { usageLimit } from '../support/codex-upstream.ts';
 import { dial, hangUp, responseOf, textOf } from '../support/socket-client.ts';
 import { clients } from './gateway.ts';
