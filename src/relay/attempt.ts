@@ -60,7 +60,11 @@ async function pass(errand: Errand, attempt: Attempt, passage: Passage): Promise
   errand.exchange.record.direct = passage.direct;
   const body = payloadOf(passage.body, errand, attempt);
   const response = await exchangeWith(errand, attempt, body, speaksItself(errand, attempt));
-  if (!response.ok) throw await refusal(response, attempt);
+  if (!response.ok) {
+    const error = await refusal(response, attempt);
+    hearQuota(errand, attempt, response.headers, error.body);
+    throw error;
+  }
   return errand.hint.stream
     ? await readStream(errand, attempt, passage, response)
     : await readWhole(errand, attempt, passage, response);

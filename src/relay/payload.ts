@@ -21,7 +21,8 @@ export function payloadOf(body: string, { exchange, plan, hint }: Errand, attemp
   const { payload } = exchange.runtime;
   if (payload.length === 0) return body;
   return ruledBody(body, payload, {
-    models: [attempt.model, plan.name, hint.model],
+    // A fallback is another model than the one that was asked for.
+    models: [attempt.model, plan.name, ...(hint.model.startsWith(plan.name) ? [hint.model] : [])],
     to: upstreamFormat(attempt),
     from: formatNamed(exchange.protocol.id),
     headers: exchange.headers,

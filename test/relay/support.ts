@@ -25,17 +25,22 @@ export interface Standing {
   stop(): Promise<unknown>;
 }
 
-/** Starts it with a config text; `more` are channels that only a test has, `logins` those that somebody keeps. */
+/**
+ * Starts it with a config text; `more` are channels that only a test has, `logins` those that somebody keeps, `now` the
+ * clock that rests go by.
+ */
 export function standing(
   text: string,
   more: readonly Channel[] = [],
   logins: () => readonly Login[] = () => [],
+  now: () => number = Date.now,
 ): Standing {
   const { runtime } = buildRuntime(`api-keys:\n  - ${clientKey}\nproxy-url: direct\n${text}`, {
     file: 'config.yaml',
     environment: {},
     channels: [...everyChannel, ...more],
     logins,
+    now,
   });
   const telemetry = createTelemetry({ write: () => undefined, isTerminal: false });
   const waiting = new Set<() => void>();
@@ -52,7 +57,7 @@ export function standing(
   };
   const app = createApp({
     steward,
-    relay: createRelay({ pool: new Pool(), now: Date.now, log: telemetry.log, close }),
+    relay: createRelay({ pool: new Pool({ now }), now, log: telemetry.log, close }),
     protocols,
     telemetry: { ...telemetry, close },
     readiness: () => ({ ready: true, reasons: [] }),
