@@ -6,13 +6,19 @@ import { createStore } from '../../src/accounts/store.ts';
 import type { LiveLogin } from '../../src/accounts/live-login.ts';
 import { channels } from '../../src/channels/index.ts';
 import { placesOf } from '../../src/config/logins.ts';
+import type { Net } from '../../src/channels/login.ts';
 import type { Json } from '../../src/core/json.ts';
 import { standing, type Standing } from '../relay/support.ts';
+import { testNet } from './net.ts';
 
 /** The whole program in this process with logins of one channel, kept in a folder of their own. */
 export interface Kept {
   readonly it: Standing;
   readonly logins: readonly LiveLogin[];
+  /** The way to the provider, for steps that a test takes by itself. */
+  netOf(login: LiveLogin): Net;
+  /** Lets time pass for the keeper. */
+  pass(ms: number): void;
   stop(): Promise<void>;
 }
 
@@ -28,6 +34,7 @@ export async function kept(
   const folder = mkdtempSync(join(tmpdir(), 'cliproxyapi-kept-'));
   const places = placesOf(channels);
   const place = places.find(({ id }) => id === channel)!;
+  let passedMs = 0;
   const keeper = createKeeper({
     store: createStore(folder),
     places,
@@ -38,6 +45,7 @@ export async function kept(
       client: () => ({ id: 'x' }),
     }),
     log: () => {},
+    now: () => Date.now() + passedMs,
   });
   for (const fields of files) await keeper.save(place, fields);
   await keeper.load();
@@ -46,6 +54,10 @@ export async function kept(
   return {
     it,
     logins: keeper.logins as readonly LiveLogin[],
+    netOf: () => testNet(endpoints, { id: 'x' }),
+    pass(ms) {
+      passedMs += ms;
+    },
     async stop() {
       await it.stop();
       await keeper.close();
