@@ -14,8 +14,8 @@ import { oauthServer, type OauthServer } from '../support/oauth-server.ts';
 import type { Simulator } from '../support/simulator.ts';
 import { serviceAccount, vertexUpstream } from '../support/vertex-upstream.ts';
 import { kept, type Kept } from './kept.ts';
-import { type Speaker, speakers } from './speakers.ts';
-import { post } from './support.ts';
+import { type Speaker, speakers } from '../support/speakers.ts';
+import { clientKey, post } from './support.ts';
 
 /** Google's accounts as ways out: every client protocol through the program to what signs in with them. */
 
@@ -122,7 +122,7 @@ describe.each(places)('%s', (_, models, open) => {
   let clients: readonly Speaker[];
   beforeAll(async () => {
     place = await open();
-    clients = speakers(place.kept.gateway.url);
+    clients = speakers(place.kept.gateway.url, clientKey);
   });
   afterAll(() => place?.stop());
   /** Whatever a client asked for, the service must never have had a reason to refuse what the gateway made of it. */

@@ -1,7 +1,6 @@
 import Anthropic from '@anthropic-ai/sdk';
 import { type Content, GoogleGenAI } from '@google/genai';
 import OpenAI from 'openai';
-import { clientKey } from './support.ts';
 
 /** One client in each protocol, by its vendor's own SDK, all able to do the same things. */
 export interface Speaker {
@@ -18,17 +17,19 @@ export interface Speaker {
 const schema = { type: 'object' as const, properties: { city: { type: 'string' } }, required: ['city'] };
 const ask = 'use the tool look';
 
-export const speakers = (url: string): readonly Speaker[] => [
-  chat(url),
-  responses(url),
-  messages(url),
-  gemini(url),
+/** @param key the client's. */
+export const speakers = (url: string, key: string): readonly Speaker[] => [
+  chat(url, key),
+  responses(url, key),
+  messages(url, key),
+  gemini(url, key),
 ];
 
-const openai = (url: string) => new OpenAI({ apiKey: clientKey, baseURL: `${url}/v1`, maxRetries: 0 });
+const openai = (baseURL: string, apiKey: string) =>
+  new OpenAI({ apiKey, baseURL: `${baseURL}/v1`, maxRetries: 0 });
 
-function chat(url: string): Speaker {
-  const sdk = openai(url).chat.completions;
+function chat(url: string, key: string): Speaker {
+  const sdk = openai(url, key).chat.completions;
   const tools = [{ type: 'function' as const, function: { name: 'look', parameters: schema } }];
   const one = async (model: string, content: OpenAI.ChatCompletionUserMessageParam['content']) => {
     const answer = await sdk.create({ model, messages: [{ role: 'user', content }] });
@@ -57,8 +58,8 @@ function chat(url: string): Speaker {
   };
 }
 
-function responses(url: string): Speaker {
-  const sdk = openai(url).responses;
+function responses(url: string, key: string): Speaker {
+  const sdk = openai(url, key).responses;
   const tools = [{ type: 'function' as const, name: 'look', parameters: schema, strict: false }];
   return {
     protocol: 'openai-responses',
@@ -90,8 +91,8 @@ function responses(url: string): Speaker {
   };
 }
 
-function messages(url: string): Speaker {
-  const sdk = new Anthropic({ apiKey: clientKey, baseURL: url, maxRetries: 0 }).messages;
+function messages(url: string, key: string): Speaker {
+  const sdk = new Anthropic({ apiKey: key, baseURL: url, maxRetries: 0 }).messages;
   const tools = [{ name: 'look', input_schema: schema }];
   const textOf = ({ content }: Anthropic.Message) =>
     content.map((block) => (block.type === 'text' ? block.text : '')).join('');
@@ -134,8 +135,8 @@ function messages(url: string): Speaker {
   };
 }
 
-function gemini(url: string): Speaker {
-  const sdk = new GoogleGenAI({ apiKey: clientKey, httpOptions: { baseUrl: url } }).models;
+function gemini(url: string, key: string): Speaker {
+  const sdk = new GoogleGenAI({ apiKey: key, httpOptions: { baseUrl: url } }).models;
   const tools = [{ functionDeclarations: [{ name: 'look', parametersJsonSchema: schema }] }];
   const config = { maxOutputTokens: 1_000 };
   return {
