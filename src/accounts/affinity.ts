@@ -12,17 +12,19 @@ interface Binding {
  * program and knows ids only, so a reload leaves it alone.
  */
 export class Affinity {
-  private readonly bindings = new Map<string, Binding>();
+  /** By a hash of the conversation: its names are long, and clients choose them. */
+  private readonly bindings = new Map<number | bigint, Binding>();
 
   /** The seat of a conversation, unless it is too long ago. */
   find(conversation: string, nowMs: number): string | undefined {
-    const binding = this.bindings.get(conversation);
+    const binding = this.bindings.get(Bun.hash(conversation));
     return binding && binding.untilMs > nowMs ? binding.seat : undefined;
   }
 
   bind(conversation: string, seat: string, untilMs: number): void {
-    this.bindings.delete(conversation);
-    this.bindings.set(conversation, { seat, untilMs });
+    const key = Bun.hash(conversation);
+    this.bindings.delete(key);
+    this.bindings.set(key, { seat, untilMs });
     if (this.bindings.size <= most) return;
     for (const oldest of this.bindings.keys()) {
       this.bindings.delete(oldest);

@@ -123,9 +123,14 @@ export function demote(seat: Seat, low: Standing): void {
 
 function waitAt(standing: Standing, seat: Seat, untilMs: number): void {
   standing.parked.push(seat);
+  lookAgain(seat.lineup.dues, standing, untilMs);
+}
+
+/** Has a standing looked at again at a time; Infinity: whenever something happens to it. */
+export function lookAgain(dues: Dues<Standing>, standing: Standing, untilMs: number): void {
   if (untilMs === Infinity || standing.dueMs === untilMs) return;
   standing.dueMs = untilMs;
-  seat.lineup.dues.add(untilMs, standing);
+  dues.add(untilMs, standing);
 }
 
 /** Puts a seat back into rotation; whatever else stands in its way shows at its next turn. */

@@ -24,7 +24,7 @@ export interface Policy {
   readonly retryShare: number;
   /** Whether the other projects of a login are used when the quota of one is used up. */
   readonly switchProject: boolean;
-  readonly providerLimits: Readonly<Record<string, Limits>>;
+  readonly providerLimits: ReadonlyMap<string, Limits>;
 }
 
 export const defaultPolicy: Policy = {
@@ -37,5 +37,5 @@ export const defaultPolicy: Policy = {
   queue: 100,
   retryShare: 0.2,
   switchProject: true,
-  providerLimits: {},
+  providerLimits: new Map(),
 };

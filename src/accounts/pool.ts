@@ -3,7 +3,16 @@ import type { Account } from './account.ts';
 import { Affinity } from './affinity.ts';
 import { Dues } from './dues.ts';
 import { type Block, Standing } from './standing.ts';
-import { createLineup, type Lineup, type Option, restore, type Seat, type Standings } from './lineup.ts';
+import {
+  blockAt,
+  createLineup,
+  lookAgain,
+  type Lineup,
+  type Option,
+  restore,
+  type Seat,
+  type Standings,
+} from './lineup.ts';
 import type { Policy } from './policy.ts';
 import { lowUntil, merged, type QuotaWindow, reopensAt } from './quota.ts';
 import { recall, remember, type RestStore } from './rest-store.ts';
@@ -144,9 +153,10 @@ export class Pool {
   ): readonly Hindrance<T>[] {
     const { away } = this.lineup(options, policy);
     const found: Hindrance<T>[] = [];
-    for (const [{ option }, block] of away) {
+    const nowMs = this.now();
+    for (const [seat, block] of away) {
       if (found.length >= most) break;
-      found.push({ option: option as T, block });
+      found.push({ option: seat.option as T, block: blockAt(seat, nowMs, 0) ?? block });
     }
     return found;
   }
@@ -199,7 +209,7 @@ export class Pool {
     const model = this.standing('model', key);
     const standings = [host, provider, credential, model];
     credential.limits = account.limits;
-    const limits = policy.providerLimits[providerName];
+    const limits = policy.providerLimits.get(providerName);
     if (limits !== undefined) {
       const all = this.standing('limits', providerName);
       all.limits = limits;
@@ -229,6 +239,8 @@ export class Pool {
     const nowMs = this.now();
     seat.model.last = { error, atMs: nowMs };
     const sphere = sphereOf(error);
+    if (sphere !== undefined && sphere !== 'host') this.recover(seat.host, order);
+    if (sphere === 'model' || sphere === 'credential') this.recover(seat.provider, order);
     if (sphere === undefined || !policy.cooling || seat.option.account.neverRests) return;
     if (sphere === 'model' || sphere === 'credential') return this.rest(seat[sphere], error, order, policy);
     if (policy.transientMs <= 0) return;
@@ -266,12 +278,14 @@ export class Pool {
   /** An answer ends every rest that began before its request went out. */
   private recovered(seat: Seat, order: number): void {
     seat.model.last = undefined;
-    for (const standing of seat.standings) {
-      if (standing.rest !== undefined && standing.rest.since > order) continue;
-      standing.failures = 0;
-      if (standing.suspects.size > 0) standing.suspects.clear();
-      if (standing.rest !== undefined) this.lift(standing);
-    }
+    for (const standing of seat.standings) this.recover(standing, order);
+  }
+
+  private recover(standing: Standing, order: number): void {
+    if (standing.rest !== undefined && standing.rest.since > order) return;
+    standing.failures = 0;
+    if (standing.suspects.size > 0) standing.suspects.clear();
+    if (standing.rest !== undefined) this.lift(standing);
   }
 
   private lift(standing: Standing): void {
@@ -300,7 +314,8 @@ export class Pool {
 
   /** One call less: one seat comes back, first where somebody waits for it. The end of a probe brings back all. */
   private freed(standing: Standing, nowMs: number): void {
-    if (standing.rest !== undefined && standing.rest.untilMs > nowMs) return;
+    if (standing.rest !== undefined && standing.rest.untilMs > nowMs)
+      return lookAgain(this.dues, standing, standing.rest.untilMs);
     if (standing.limits === undefined) return this.release(standing);
     const { parked } = standing;
     const wanted = this.waiting > 0 ? parked.findIndex(({ lineup }) => lineup.waiting.length > 0) : 0;

@@ -49,6 +49,7 @@ export class Standing {
   ) {}
 
   set limits(limits: Limits | undefined) {
+    if (limits === this.meter?.limits) return;
     if (limits === undefined) this.meter = undefined;
     else if (this.meter) this.meter.limits = limits;
     else this.meter = new Meter(limits);

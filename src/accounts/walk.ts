@@ -1,5 +1,5 @@
 import type { GatewayError } from '../core/error.ts';
-import { blockAt, type Chooser, type Lineup, lowAt, type Option, pick, type Seat } from './lineup.ts';
+import { blockAt, type Chooser, type Lineup, lowAt, type Option, park, pick, type Seat } from './lineup.ts';
 import type { Policy } from './policy.ts';
 import type { Standing } from './standing.ts';
 
@@ -150,7 +150,10 @@ export class Walk<T extends Option = Option> implements Chooser {
     this.affinity ||= this.wasBound ? `rebound: ${this.strayed}` : 'new';
   }
 
-  /** It has failed. @param cools whether somebody is to rest for it. */
+  /**
+   * It has failed, before its answer or in the middle of it.
+   * @param cools whether somebody is to rest for it.
+   */
   failed(error: GatewayError, cools = true): void {
     const { seat, wish } = this;
     if (seat === undefined) return;
@@ -161,6 +164,8 @@ export class Walk<T extends Option = Option> implements Chooser {
     this.strayed ||= `${seat.option.account.label} failed with ${error.code}`;
     this.affinity = '';
     if (cools) this.ground.report(seat, error, this.order, wish.policy);
+    const block = blockAt(seat, this.ground.now(), this.tokens);
+    if (block) park(seat, block);
     this.end();
   }
 

@@ -1,5 +1,6 @@
 import type { Pool } from '../accounts/pool.ts';
 import type { Config } from '../config/schema.ts';
+import type { GatewayError } from '../core/error.ts';
 import { newId } from '../core/id.ts';
 import type { Json } from '../core/json.ts';
 import type { ChatRequest } from '../core/request.ts';
@@ -53,6 +54,8 @@ export interface Errand {
   keep?(answer: Json): void;
   /** The upstream's own headers that the client may see, where the config lets them through. */
   passed?: Headers;
+  /** What broke the answer off after it had begun. */
+  broken?: GatewayError;
   /** When the answer must have begun; absent: any time. */
   readonly deadline?: Deadline;
   /** What is to be done when nothing more will be sent, such as giving back a place in the pool. */

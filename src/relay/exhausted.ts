@@ -20,9 +20,9 @@ export function exhausted(
   const policy = policyOf(config);
   const away = plans
     .flatMap(({ options }) => tools.pool.hindrances(options, policy))
-    .sort((a, b) => a.block.untilMs - b.block.untilMs);
-  const soonest = away.find(({ block }) => Number.isFinite(block.untilMs));
-  const wait = soonest ? { retryAfterMs: Math.max(0, soonest.block.untilMs - nowMs) } : {};
+    .sort((a, b) => nextTryMs(a) - nextTryMs(b));
+  const soonestMs = away[0] ? nextTryMs(away[0]) : Infinity;
+  const wait = Number.isFinite(soonestMs) ? { retryAfterMs: Math.max(0, soonestMs - nowMs) } : {};
   if (last) return last.status === 429 || last.status === 503 ? last.with(wait) : last;
   const named = away.slice(0, mostNamed).map((one) => candidate(one, nowMs));
   const more = away.length > mostNamed ? [`and ${away.length - mostNamed} more`] : [];
@@ -41,9 +41,14 @@ export function exhausted(
 const isThrottled = ({ block: { why, standing } }: Hindrance): boolean =>
   why === 'limited' || standing.rest?.error.status === 429;
 
+/** Whoever rests on a guess only is asked a little earlier, because there is nobody else. */
+const nextTryMs = ({ block: { untilMs, standing } }: Hindrance): number =>
+  Math.min(untilMs, standing.rest?.aloneMs ?? Infinity);
+
 /** `claude sk-a…9f3c: rate_limit_exceeded, upstream status 429, next try in 12 s` */
 function candidate({ option, block }: Hindrance<Attempt>, nowMs: number): string {
-  const { why, what, untilMs, standing } = block;
+  const { why, what, standing } = block;
+  const untilMs = nextTryMs({ option, block });
   const error = standing.rest?.error;
   const status = error?.upstream?.status;
   return [

@@ -4,7 +4,6 @@ import type { GatewayError } from '../core/error.ts';
 
 /** The models to ask when one cannot answer, in order: those the operator lists, and nothing else. */
 export function fallbacksOf({ fallbacks }: Config, model: string): readonly string[] {
-  if (fallbacks[model] !== undefined) return fallbacks[model];
   const name = model.toLowerCase();
   for (const [key, models] of Object.entries(fallbacks)) if (key.toLowerCase() === name) return models;
   return none;

@@ -134,6 +134,7 @@ function stream(errand: Errand, flow: Flow | Promise<Flow>, heartbeatMs: number)
     closed: ({ flow, error, left }) => {
       record.usage = flow?.lane.seen.finish?.usage;
       if (left) record.status = 499;
+      if (error) errand.broken = error;
       if (error) record.error = { code: error.code, scope: error.scope, message: error.message };
       settle(errand);
     },

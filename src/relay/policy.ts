@@ -30,7 +30,7 @@ function read(config: Config): Policy {
     queue: routing['queue-size'],
     retryShare: routing['retry-budget-percent'] / 100,
     switchProject: config['quota-exceeded']?.['switch-project'] ?? defaultPolicy.switchProject,
-    providerLimits: Object.fromEntries(limits),
+    providerLimits: new Map(limits),
   };
 }
 

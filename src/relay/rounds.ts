@@ -145,7 +145,7 @@ async function along<A extends Pick<Answer, 'headers'>>(
       return await tryOne(errand, walk, attempt, send);
     } catch (thrown) {
       const error = asGatewayError(thrown);
-      if (error.fault.kind === 'cancelled') throw error;
+      if (exchange.signal.aborted) throw error;
       const { stop, cools, error: judged } = ruling(attempt.account, error);
       walk.failed(judged, cools);
       if (isFirst) journey.failure = error;
@@ -174,7 +174,7 @@ async function tryOne<A extends Pick<Answer, 'headers'>>(
     record.attempts.push(noted(attempt, ms, 'answered', undefined, answer.headers));
     walk.answered(ms);
     errand.deadline?.met();
-    errand.endings.push(() => walk.end(tokensOf(errand)));
+    errand.endings.push(() => (errand.broken ? walk.failed(errand.broken) : walk.end(tokensOf(errand))));
     if (config['passthrough-headers']) errand.passed = responseHeaders(answer.headers);
     record.provider = attempt.connection.provider;
     record.credential = attempt.account.label;
@@ -183,11 +183,11 @@ async function tryOne<A extends Pick<Answer, 'headers'>>(
     return answer;
   } catch (thrown) {
     const ms = performance.now() - startedAt;
-    const error = exchange.signal.aborted ? gone(errand) : asGatewayError(thrown);
-    const outcome = error.fault.kind === 'cancelled' ? 'cancelled' : 'failed';
-    record.attempts.push(noted(attempt, ms, outcome, outcome === 'failed' ? error : undefined));
-    if (outcome === 'cancelled') walk.end();
-    throw error;
+    const left = exchange.signal.aborted;
+    const error = asGatewayError(thrown);
+    record.attempts.push(noted(attempt, ms, left ? 'cancelled' : 'failed', left ? undefined : error));
+    if (left) walk.end();
+    throw left ? gone(errand) : error;
   }
 }
 
@@ -264,8 +264,8 @@ async function anotherRound(journey: Journey, round: number): Promise<boolean> {
   const bootstrap = errand.hint.stream ? config.streaming['bootstrap-retries'] : 0;
   const may = ({ account }: Attempt) => round <= (account.extraRounds ?? config['request-retry']) + bootstrap;
   if (!legs.some(({ plan }) => plan.options.some(may))) return false;
-  const waitMs = soonestMs(errand, legs);
-  if (waitMs > config['max-retry-interval'] * 1000) return false;
+  const waitMs = waitFor(errand, legs);
+  if (waitMs === undefined) return false;
   if (waitMs > 0) await pause(waitMs + Math.random() * Math.min(waitMs, jitterMs), exchange.signal);
   for (const leg of legs) {
     leg.walk.again(may);
@@ -276,17 +276,26 @@ async function anotherRound(journey: Journey, round: number): Promise<boolean> {
 
 const jitterMs = 2_000;
 
-/** How long until somebody may serve; 0 when somebody may now. */
-function soonestMs({ tools, config }: Errand, legs: readonly Leg[]): number {
+/**
+ * How long to wait for somebody who may serve. Whoever rests on a guess is waited for where the time allows it, and is
+ * asked at once otherwise.
+ */
+function waitFor({ tools, config }: Errand, legs: readonly Leg[]): number | undefined {
   const policy = policyOf(config);
   const nowMs = tools.now();
-  let soonest = Infinity;
+  const longestMs = config['max-retry-interval'] * 1000;
+  let soonestMs = Infinity;
+  let atOnce = false;
   for (const { plan } of legs) {
     const away = tools.pool.hindrances(plan.options, policy);
     if (away.length < plan.options.length) return 0;
-    for (const { block } of away) soonest = Math.min(soonest, block.untilMs - nowMs);
+    for (const { block } of away) {
+      soonestMs = Math.min(soonestMs, block.untilMs - nowMs);
+      atOnce ||= (block.standing.rest?.aloneMs ?? Infinity) <= nowMs;
+    }
   }
-  return Math.max(0, soonest);
+  if (soonestMs <= longestMs) return Math.max(0, soonestMs);
+  return atOnce ? 0 : undefined;
 }
 
 /** Resolves after a while, or when the client has gone. */
