@@ -4,20 +4,18 @@ import { flagField } from '../accounts/fields.ts';
 import type { Login } from '../accounts/login.ts';
 import type { GatewayError } from '../core/error.ts';
 import openaiResponses from '../protocols/openai-responses/index.ts';
-import type { Body, Call, Connection, Operation, Outgoing, Tools } from './channel.ts';
+import type { Call, Connection, Operation, Outgoing, Tools } from './channel.ts';
 import {
   type Base,
   baseOf,
   commonFields,
-  declared,
   endpoint,
+  entryOffer,
   field,
   type HeaderRules,
   headerRules,
   keyFields,
   later,
-  patternsOf,
-  prefixOf,
   userAgent,
 } from './entry.ts';
 import { entryAccount } from './entry-account.ts';
@@ -56,8 +54,8 @@ export interface Vendor {
   dialect?(base: Base): string | undefined;
   judge(error: GatewayError, headers: Headers, now: number): GatewayError;
   quota: NonNullable<Connection['quota']>;
-  /** Sets what a request says of the login that pays for it. */
-  sign?(headers: Headers, login: Login, body: Body): void;
+  /** Sets headers of its own, such as what a request says of the login that pays for it. */
+  sign?(headers: Headers, call: Call): void;
 }
 
 /** @param path where the entry stands in its slice, such as `[0]`. */
@@ -65,19 +63,13 @@ export function openResponses(vendor: Vendor, entry: Entry, path: string, tools:
   const { provider, catalog, missing = [] } = vendor;
   const base = baseOf(entry['base-url']?.trim() || vendor.url, '/responses', `${path}.base-url`, tools);
   const rules = headerRules(entry.headers, `${path}.headers`, tools);
-  const prefix = prefixOf(entry.prefix, `${path}.prefix`, tools);
-  const models = declared(entry.models);
-  const excluded = patternsOf(entry['excluded-models']);
+  const offer = entryOffer(entry, path, tools);
+  const lacking = offer.declared.length > 0 ? [] : missing;
   return {
     id: `${provider}-api-key:${accountId(JSON.stringify(entry))}`,
     provider,
     accounts: [entryAccount({ provider, base, path }, entry, tools)],
-    models: {
-      declared: models,
-      catalog,
-      excluded: models.length > 0 ? excluded : [...excluded, ...missing],
-      ...(prefix === undefined ? {} : { prefix }),
-    },
+    models: { ...offer, catalog, excluded: [...offer.excluded, ...lacking] },
     ...common(vendor, base, rules, tools),
     ...(entry.websockets ? { send: sendTurn } : {}),
   };
@@ -111,9 +103,8 @@ function common(vendor: Vendor, base: Base, rules: HeaderRules, tools: Tools) {
     speaks: () => openaiResponses,
     ...(dialect === undefined ? {} : { dialect }),
     prepare(call) {
-      const outgoing = prepare(endpoint(base, paths[call.operation] ?? '/responses', call.query), call);
-      const { secret } = call.account;
-      if (secret.kind === 'login') vendor.sign?.(outgoing.headers, secret.login, call.body);
+      const outgoing = prepare(endpoint(base, pathOf(paths, call), call.query), call);
+      vendor.sign?.(outgoing.headers, call);
       rules.apply(outgoing.headers, call.clientHeaders);
       return outgoing;
     },
@@ -122,6 +113,10 @@ function common(vendor: Vendor, base: Base, rules: HeaderRules, tools: Tools) {
     can: (operation) => operation === 'chat' || paths[operation] !== undefined,
   } satisfies Partial<Connection>;
 }
+
+/** The name that a request gives its prompt cache. In JSON text a quoted key cannot stand inside a string. */
+export const cacheKeyIn = ({ body }: Call): string | undefined =>
+  typeof body === 'string' ? /"prompt_cache_key":\s*"([\x20!#-[\]-~]+)"/.exec(body)?.[1] : undefined;
 
 /** Over the upstream's WebSocket where the client came by one, else by HTTP. */
 export const sendTurn: NonNullable<Connection['send']> = (outgoing, signal, exchange, from) =>
@@ -139,6 +134,9 @@ const socketWay: SocketWay = {
   },
 };
 
+const pathOf = (paths: Readonly<Partial<Record<Operation, string>>>, { operation }: Call): string =>
+  operation === 'models' ? '/models' : (paths[operation] ?? '/responses');
+
 function prepare(url: string, call: Call): Outgoing {
   const { account, body, stream } = call;
   const headers = new Headers(call.headers);
@@ -148,5 +146,6 @@ function prepare(url: string, call: Call): Outgoing {
   if (stream) headers.set('accept-encoding', 'identity');
   headers.set('user-agent', userAgent);
   if (account.secret.kind === 'api-key') headers.set('authorization', `Bearer ${account.secret.key}`);
+  if (call.operation === 'models') return { method: 'GET', url, headers, proxy: account.proxy };
   return { method: 'POST', url, headers, body, proxy: account.proxy };
 }

@@ -173,7 +173,7 @@ export interface Variant {
    * A body of this wire as the variant takes it: the direct lane's edit. Undefined when only the hall can say it.
    * @throws GatewayError `invalid-request` for what the variant cannot do at all.
    */
-  adapt(body: Json, drop: Drop): Json | undefined;
+  adapt(body: Json, target: Pick<Target, 'card' | 'drop'>): Json | undefined;
   /**
    * The direct lane's edit of a streamed answer, a new one for each stream. A frame of which it makes nothing is left
    * out.

@@ -18,7 +18,8 @@ export function directBody({ exchange, hint }: Errand, attempt: Attempt): string
 export function adaptedBody(errand: Errand, attempt: Attempt): string | undefined {
   const variant = variantOf(attempt);
   if (!variant) return directBody(errand, attempt);
-  const body = variant.adapt({ ...errand.body, model: attempt.model }, errand.drop);
+  const { card, model } = attempt;
+  const body = variant.adapt({ ...errand.body, model }, { card, drop: errand.drop });
   return body && JSON.stringify(body);
 }
 

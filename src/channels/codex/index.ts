@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox';
 import { channel } from '../channel.ts';
-import { openResponses, openResponsesLogin, responsesEntry, type Vendor } from '../responses.ts';
+import { cacheKeyIn, openResponses, openResponsesLogin, responsesEntry, type Vendor } from '../responses.ts';
 import { holderOf } from './identity.ts';
 import { judge } from './judge.ts';
 import { credentials, logins } from './login.ts';
@@ -29,17 +29,16 @@ const chatgpt: Vendor = {
   ...vendor,
   paths: () => ({ '/v1/responses/compact': '/responses/compact' }),
   dialect: () => 'codex',
-  sign(headers, { fields }, body) {
-    for (const [name, value] of Object.entries(credentials(fields))) headers.set(name, value);
+  sign(headers, call) {
+    const { secret } = call.account;
+    const said = secret.kind === 'login' ? credentials(secret.login.fields) : {};
+    for (const [name, value] of Object.entries(said)) headers.set(name, value);
     // The backend finds its prompt cache by the session.
-    const session = headers.has('session-id') || headers.has('session_id') ? undefined : cacheKeyIn(body);
+    const named = headers.has('session-id') || headers.has('session_id');
+    const session = named ? undefined : cacheKeyIn(call);
     if (session !== undefined) headers.set('session_id', session);
   },
 };
-
-/** In JSON text a quoted key cannot stand inside a string. */
-const cacheKeyIn = (body: unknown): string | undefined =>
-  typeof body === 'string' ? /"prompt_cache_key":"([\x20!#-[\]-~]+)"/.exec(body)?.[1] : undefined;
 
 const address =
   'Address up to and without /responses; https://api.openai.com/v1 when empty. One that ends in /backend-api/codex is ' +

@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox';
 import { channel } from '../channel.ts';
-import { openResponses, responsesEntry, type Vendor } from '../responses.ts';
+import { cacheKeyIn, openResponses, responsesEntry, type Vendor } from '../responses.ts';
 import { rateLimits } from '../quota.ts';
 import { judge } from './judge.ts';
 
@@ -15,6 +15,11 @@ const vendor: Vendor = {
     '/v1/images/generations': '/images/generations',
   }),
   dialect: () => 'xai',
+  // The prompt cache is found on the server that the conversation was on.
+  sign(headers, call) {
+    const conversation = cacheKeyIn(call);
+    if (conversation !== undefined) headers.set('x-grok-conv-id', conversation);
+  },
   judge,
   quota: rateLimits,
 };

@@ -23,7 +23,7 @@ import { toXai } from './xai.ts';
 export function encodeRequest(request: ChatRequest, target: Target): Json {
   const body = encodeBody(request, target);
   if (target.dialect === codexDialect) return toCodex(body, target.drop);
-  return target.dialect === xaiDialect ? toXai(body, target.drop) : body;
+  return target.dialect === xaiDialect ? toXai(body, target) : body;
 }
 
 function encodeBody(request: ChatRequest, target: Target): Json {

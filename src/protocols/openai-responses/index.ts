@@ -106,10 +106,10 @@ const openaiResponses: Protocol = {
   upstream: {
     tools: { ...names, namespaces: true, freeForm: true },
     dialects: {
-      [codexDialect]: { adapt: toCodex, mend: mendCodex },
+      [codexDialect]: { adapt: (body, { drop }) => toCodex(body, drop), mend: mendCodex },
       [xaiDialect]: {
         tools: names,
-        adapt: (body, drop) => (fitsXai(body) ? toXai(body, drop) : undefined),
+        adapt: (body, target) => (fitsXai(body) ? toXai(body, target) : undefined),
       },
     },
     encodeRequest,

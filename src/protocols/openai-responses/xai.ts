@@ -1,5 +1,5 @@
 import { compact, type Json, omit, readArray, readObject, readObjects, readString } from '../../core/json.ts';
-import type { Drop } from '../protocol.ts';
+import type { Drop, Target } from '../protocol.ts';
 import { ownReasoning } from './codex.ts';
 import { xaiIssuer } from './wire.ts';
 
@@ -19,19 +19,20 @@ const refused: ReadonlySet<string> = new Set(
     'background',
   ]
     .concat(['generate', 'client_metadata', 'context_management', 'truncation', 'service_tier'])
-    .concat(['tools', 'tool_choice', 'parallel_tool_calls', 'input']),
+    .concat(['tools', 'tool_choice', 'parallel_tool_calls', 'input', 'reasoning']),
 );
 
 const missed = ['prompt_cache_retention', 'safety_identifier', 'stop', 'context_management', 'service_tier'];
 
 /** A body of this wire as xAI takes it. Namespaces and free-form tools must have been fitted before (see `fitsXai`). */
-export function toXai(body: Json, drop: Drop): Json {
+export function toXai(body: Json, { card, drop }: Pick<Target, 'card' | 'drop'>): Json {
   for (const field of missed) if (body[field] != null) drop(field);
   if (body.background === true) drop('background');
   const tools = readObjects(body.tools).flatMap((tool, index) => toolOf(tool, `tools[${index}]`, drop));
   return compact({
     ...omit(body, refused),
     input: inputOf(body.input, drop),
+    reasoning: reasoningOf(body.reasoning, card, drop),
     ...(tools.length > 0
       ? {
           tools,
@@ -40,6 +41,16 @@ export function toXai(body: Json, drop: Drop): Json {
         }
       : {}),
   });
+}
+
+/** Models whose effort cannot be chosen refuse the wish. */
+function reasoningOf(reasoning: unknown, card: Target['card'], drop: Drop): unknown {
+  const wish = readObject(reasoning);
+  const steered = !card || card.thinking === undefined || card.thinking?.levels !== undefined;
+  if (wish?.effort == null || steered) return reasoning;
+  drop(`reasoning.effort: ${String(wish.effort)}`);
+  const { effort: _, ...rest } = wish;
+  return Object.keys(rest).length > 0 ? rest : undefined;
 }
 
 /** Whether a client's own body can be said in this dialect without renaming its tools. */
