@@ -15,6 +15,7 @@ import type { Runtime, Source } from './config/runtime.ts';
 import type { Config } from './config/schema.ts';
 import { createSteward, type LiveSteward } from './config/steward.ts';
 import { watchConfig } from './config/watch.ts';
+import { createDiscovery, type Discovery, discoveryLimits } from './models/discovery.ts';
 import { protocols } from './protocols/index.ts';
 import { createRelay } from './relay/handle.ts';
 import { createMemory } from './relay/memory.ts';
@@ -44,9 +45,16 @@ export async function serve(options: { readonly config?: string }): Promise<void
   const { source, text, first } = await findConfig(here, options.config);
   const telemetry = createTelemetry();
   let keeper: Keeper | undefined;
+  let discovery: Discovery | undefined;
   const { environment } = here;
-  const logins = () => keeper?.logins ?? [];
-  const steward = createSteward({ source, text, environment, log: telemetry.log, logins });
+  const steward = createSteward({
+    source,
+    text,
+    environment,
+    log: telemetry.log,
+    logins: () => keeper?.logins ?? [],
+    discovered: (connectionId) => discovery?.known(connectionId),
+  });
   const { config } = steward.current;
   const paths = await resolvePaths(config, source.path, here);
   telemetry.configure(logSettings(config, paths));
@@ -65,7 +73,14 @@ export async function serve(options: { readonly config?: string }): Promise<void
     changed: once(() => steward.refresh()),
   });
   await keeper.load();
-  if (keeper.logins.length > 0) await steward.refresh();
+  discovery = createDiscovery({
+    space: state.space('models', discoveryLimits),
+    log: telemetry.log,
+    now: Date.now,
+    changed: once(() => steward.refresh()),
+  });
+  if (keeper.logins.length > 0 || steward.current.connections.some(({ models }) => models.live))
+    await steward.refresh();
   const signIns = openSignIns(keeper, () => steward.current.config, environment);
   const traces = createTraces({ shelf: state.space('traces', traceLimits) });
   telemetry.observe((closed) => {
@@ -89,7 +104,9 @@ export async function serve(options: { readonly config?: string }): Promise<void
   steward.onSwap(({ config, connections }) => {
     telemetry.configure(logSettings(config, paths));
     pool.keep(connections.flatMap(({ accounts }) => accounts));
+    discovery.watch(connections);
   });
+  discovery.watch(steward.current.connections);
   process.stderr.write(banner({ server, source, paths, first, config, version }));
   telemetry.log('info', 'started', {
     version,
@@ -104,7 +121,8 @@ export async function serve(options: { readonly config?: string }): Promise<void
   await untilStopped();
   telemetry.log('info', 'stopping', { open_requests: server.pendingRequests });
   watch?.close();
-  signIns.close();
+  await signIns.close();
+  discovery.close();
   await drain(server, sockets);
   await keeper.close();
   await steward.close();

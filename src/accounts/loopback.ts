@@ -6,7 +6,8 @@ export interface Listener {
   readonly port: number;
   /** Why the port cannot be had: the URL must be pasted. */
   readonly refused?: string;
-  close(): void;
+  /** Resolves when the pages that are still being sent have arrived. */
+  close(): Promise<void>;
 }
 
 /**
@@ -43,7 +44,7 @@ export function listeners(
       return {
         port,
         refused: `port ${port} of this machine cannot be listened on (${code})`,
-        close: () => {},
+        close: () => Promise.resolve(),
       };
     }
     const { server } = shared;
@@ -53,13 +54,12 @@ export function listeners(
     let closed = false;
     return {
       port: own,
-      close() {
+      async close() {
         if (closed) return;
         closed = true;
         if (--shared.users > 0) return;
         open.delete(own);
-        // The page that tells of the end is still being sent.
-        void server.stop();
+        await server.stop();
       },
     };
   };

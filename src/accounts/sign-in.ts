@@ -57,7 +57,8 @@ export interface SignIns {
   returned(parameters: Readonly<Record<string, string>>, channel?: string): Returned;
   /** Returns whether there was one to end. */
   cancel(state: string): boolean;
-  close(): void;
+  /** Ends everybody's, and resolves when no browser waits for a page any more. */
+  close(): Promise<void>;
 }
 
 export interface BeginOptions {
@@ -77,6 +78,8 @@ export interface SignInDesk {
 }
 
 const lifeMs = 600_000;
+/** A browser that does not fetch its page is not waited for. */
+const longestPageMs = 1_000;
 /** More at a time are a mistake, or somebody else's game. */
 const mostPending = 64;
 
@@ -92,6 +95,7 @@ interface Pending extends SignIn {
 
 export function createSignIns({ net, keep, now = Date.now }: SignInDesk): SignIns {
   const pending = new Map<string, Pending>();
+  const leaving = new Set<Promise<void>>();
   const open = listeners((parameters) => returned(parameters));
 
   async function begin(place: Place, way: Way, options: BeginOptions = {}): Promise<SignIn> {
@@ -146,7 +150,7 @@ export function createSignIns({ net, keep, now = Date.now }: SignInDesk): SignIn
       expire(signIn);
       return signIn;
     } catch (thrown) {
-      listener?.close();
+      void listener?.close();
       throw thrown;
     }
   }
@@ -194,8 +198,15 @@ export function createSignIns({ net, keep, now = Date.now }: SignInDesk): SignIn
     } catch (thrown) {
       fail(signIn, thrown);
     } finally {
-      signIn.listener?.close();
+      leave(signIn);
     }
+  }
+
+  function leave({ listener }: Pending): void {
+    const left = listener?.close();
+    if (!left) return;
+    leaving.add(left);
+    void left.finally(() => leaving.delete(left));
   }
 
   function fail(signIn: Pending, thrown: unknown): void {
@@ -231,7 +242,7 @@ export function createSignIns({ net, keep, now = Date.now }: SignInDesk): SignIn
     if (signIn.status.kind === 'done' || signIn.status.kind === 'failed') return;
     fail(signIn, new LoginRefused(reason));
     signIn.abort.abort(new LoginRefused(reason));
-    signIn.listener?.close();
+    leave(signIn);
   }
 
   return {
@@ -247,9 +258,13 @@ export function createSignIns({ net, keep, now = Date.now }: SignInDesk): SignIn
       end(signIn, 'it was called off');
       return pending.delete(signIn.state);
     },
-    close() {
+    async close() {
       for (const signIn of pending.values()) end(signIn, 'the program stops');
       pending.clear();
+      const { promise: late, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, longestPageMs);
+      await Promise.race([Promise.all(leaving), late]);
+      clearTimeout(timer);
     },
   };
 }

@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { chmod, type FileHandle, mkdir, open, readdir, stat, unlink } from 'node:fs/promises';
+import { chmod, type FileHandle, open, readdir, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, extname, join, relative, sep } from 'node:path';
 import { type Json, tryParseObject } from '../core/json.ts';
 import { refusal, writeAtomic } from '../state/write.ts';
@@ -228,7 +228,6 @@ async function readFile(folder: string, path: string, mend?: Mend): Promise<Logi
 
 /** A name that is not taken yet, made only of what `fileNamePart` lets through: it cannot leave the folder. */
 async function freeName(folder: string, name: string): Promise<string> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
   const stem = fileNamePart(basename(name).replace(/\.json$/i, ''));
   for (let number = 1; ; number++) {
     const candidate = `${stem}${number === 1 ? '' : `-${number}`}.json`;

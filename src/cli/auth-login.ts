@@ -32,7 +32,7 @@ export async function authLogin(name: string | undefined, options: Options, desk
   } catch (thrown) {
     throw new AuthFailure(thrown instanceof GatewayError ? thrown.advice : String((thrown as Error).message));
   } finally {
-    signIns.close();
+    await signIns.close();
   }
 }
 

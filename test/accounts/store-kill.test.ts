@@ -1,0 +1,65 @@
+import { afterAll, expect, test } from 'bun:test';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { tidy } from '../../src/accounts/store.ts';
+import type { Json } from '../../src/core/json.ts';
+import { loginFields } from '../support/login-channel.ts';
+import { noon, openDesk } from './desk.ts';
+
+/** Renewals that are killed at any moment. Refresh tokens stay as they are here, so that the next child can go on. */
+
+const desk = openDesk({ rotate: false, now: Date.now, date: Date.now });
+const built = await Bun.build({
+  entrypoints: [join(import.meta.dir, 'renewing-child.ts')],
+  outdir: `${desk.folder}-child`,
+  target: 'bun',
+});
+afterAll(async () => {
+  rmSync(`${desk.folder}-child`, { recursive: true, force: true });
+  await desk.close();
+});
+
+async function startChild(folder: string) {
+  const command = [process.execPath, built.outputs[0]!.path, folder, desk.provider.endpoints.token];
+  const child = Bun.spawn(command, { stdout: 'pipe', stderr: 'inherit' });
+  const reader = child.stdout.getReader();
+  await reader.read();
+  return child;
+}
+
+test('kill -9 at 200 random moments of renewals never loses a token file or leaves half of one', async () => {
+  const kept = { note: 'the operator wrote this', extra: { kept: true } };
+  const seen = new Set<unknown>();
+  let kills = 0;
+
+  /** One login in a folder of its own, whose renewing process is killed and started again. */
+  async function lane(name: string): Promise<void> {
+    const folder = join(desk.folder, name);
+    const file = `${name}/test-person.json`;
+    const first = loginFields(desk.provider, noon, kept);
+    desk.write(file, first);
+    while (kills < 200) {
+      kills++;
+      const child = await startChild(folder);
+      await Bun.sleep(Math.floor(Math.random() * 30));
+      child.kill('SIGKILL');
+      await child.exited;
+      const fields = JSON.parse(readFileSync(join(desk.folder, file), 'utf8')) as Json;
+      expect(fields).toMatchObject({
+        ...kept,
+        type: 'test',
+        refresh_token: first['refresh_token'] as string,
+      });
+      expect(desk.provider.check(String(fields['access_token']))).not.toBe('unknown');
+      seen.add(fields['access_token']);
+    }
+  }
+
+  await Promise.all([lane('a'), lane('b'), lane('c')]);
+  // The kills fell among renewals that had been written, and among writes.
+  expect(seen.size).toBeGreaterThan(10);
+  await tidy(desk, Date.now() + 7_200_000);
+  expect(
+    readdirSync(desk.folder, { recursive: true }).filter((name) => String(name).endsWith('.tmp')),
+  ).toEqual([]);
+}, 60_000);
