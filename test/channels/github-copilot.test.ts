@@ -14,7 +14,7 @@ import { testNet } from '../support/net.ts';
 let copilot: CopilotUpstream;
 let net: Net;
 beforeEach(() => {
-  copilot = copilotUpstream();
+  copilot = copilotUpstream({ slowDowns: 1 });
   net = testNet({ ...logins.endpoints, ...copilot.endpoints }, { id: logins.client!.id! });
 });
 afterEach(() => copilot.stop());

@@ -10,6 +10,8 @@ export interface Home {
   run(...words: readonly string[]): Promise<{ readonly code: number; readonly output: string }>;
   /** Signs in with a browser: `visit` follows the address to where the provider sends the browser back. */
   browse(visit: (url: string) => Promise<string>, ...words: readonly string[]): Promise<string>;
+  /** Signs in with a code: `decide` is what a person does who has read it. */
+  typeCode(decide: (code: string) => void, ...words: readonly string[]): Promise<string>;
   serve(): Promise<Program>;
   /** The login files, by name. */
   files(): Readonly<Record<string, Json>>;
@@ -39,6 +41,13 @@ export function signedInHome(text: string): Home {
       const back = await visit(/^ {2}(http\S+)$/m.exec(said)![1]!);
       const page = await fetch(back.replace('//localhost:', '//127.0.0.1:'));
       await page.text();
+      const code = await program.exited;
+      if (code !== 0) throw new Error(`Signing in failed:\n${program.output()}`);
+      return program.output();
+    },
+    async typeCode(decide, ...words) {
+      const program = await command([...words, '--no-browser']);
+      decide(/type the code (\S+):/.exec(await program.said(/type the code \S+:/))![1]!);
       const code = await program.exited;
       if (code !== 0) throw new Error(`Signing in failed:\n${program.output()}`);
       return program.output();

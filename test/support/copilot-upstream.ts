@@ -20,11 +20,12 @@ export interface CopilotTrouble {
  * GitHub with Copilot on loopback: its device flow, which tells errors with HTTP 200, its own API, and the API that
  * answers chats in three protocols behind short-lived tokens. What the real ones refuse, it refuses.
  */
-export function copilotUpstream() {
+export function copilotUpstream({ slowDowns = 0 } = {}) {
   const provider = oauthServer({
     clientId: 'Iv1.b507a08c87ecfe98',
     rotate: false,
-    slowDowns: 1,
+    slowDowns,
+    interval: 0.05,
     errorsWith200: true,
     lifetime: 10 * 365 * 86_400,
   });

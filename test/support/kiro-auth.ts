@@ -88,7 +88,7 @@ export function kiroAuth(lifetime = 3600) {
       userCode,
       verificationUri: `${url}/verify`,
       verificationUriComplete: `${url}/verify?user_code=${userCode}`,
-      interval: 1,
+      interval: 0.05,
       expiresIn: 600,
     });
   }

@@ -1,0 +1,94 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
+import { cleanUp, until, type Program } from '../support/binary.ts';
+import { copilotUpstream } from '../support/copilot-upstream.ts';
+import { clients } from './gateway.ts';
+import { endpointLines, type Home, signedInHome } from './signed-in.ts';
+
+/** A GitHub Copilot account on the compiled binary: signed in, imported, asked in three protocols, its sessions. */
+
+const copilot = copilotUpstream();
+afterAll(async () => {
+  await cleanUp();
+  await copilot.stop();
+});
+afterEach(() => {
+  expect(copilot.refused).toEqual([]);
+});
+
+const signedIn = () =>
+  signedInHome(`oauth-endpoints:\n${endpointLines('github-copilot', copilot.endpoints)}`);
+
+/** What a command prints for programs. */
+const told = async (home: Home, ...words: readonly string[]) =>
+  JSON.parse((await home.run(...words, '--json')).output) as any;
+
+const messages = [{ role: 'user' as const, content: 'count to 30' }];
+
+describe('an account that signed in with a device', () => {
+  let home: Home;
+  let program: Program;
+
+  beforeAll(async () => {
+    home = signedIn();
+    await home.typeCode((code) => copilot.provider.approve(code), 'auth', 'login', 'github-copilot');
+    program = await home.serve();
+    const listed = async () =>
+      (await Array.fromAsync(await clients(program).gpt.models.list())).some(({ id }) => id === 'gpt-9-only');
+    await until(program, listed);
+  });
+
+  test('is one file, and shows what is left of its plan', async () => {
+    expect(Object.keys(home.files())).toEqual(['github-copilot-octo-person.json']);
+    const { logins } = await told(home, 'auth', 'list', '--live');
+    expect(logins).toMatchObject([{ channel: 'github-copilot', label: 'Octo-Person', state: 'ready' }]);
+    expect(logins[0].quota).toMatchObject([{ name: 'premium_interactions', remaining: 225.5, limit: 300 }]);
+  });
+
+  test('offers the models that the service lists, and those only', async () => {
+    const ids = (await Array.fromAsync(await clients(program).gpt.models.list())).map(({ id }) => id);
+    expect(ids).toEqual(expect.arrayContaining(['gpt-4.1', 'claude-sonnet-4.5', 'claude-sonnet-4-5']));
+    expect(ids).not.toContain('gpt-off');
+    expect(ids).not.toContain('raptor-mini');
+  });
+
+  test.each([
+    ['gpt-4.1', '/chat/completions'],
+    ['gpt-9-only', '/responses'],
+    ['claude-sonnet-4-5', '/v1/messages'],
+  ])('answers with %s from %s, whole and streamed', async (model, path) => {
+    const { gpt, claude } = clients(program);
+    const whole = await gpt.chat.completions.create({ model, messages });
+    expect(whole.choices[0]!.message.content).toEndWith('29 30');
+    const streamed = claude.messages.stream({ model, max_tokens: 1000, messages });
+    expect(await streamed.finalText()).toEndWith('29 30');
+    expect(copilot.accepted.slice(-2).map((seen) => seen.path)).toEqual([path, path]);
+  });
+
+  test('opens one session for many requests, and a new one when it is over', async () => {
+    const { gpt } = clients(program);
+    const ask = () => gpt.chat.completions.create({ model: 'gpt-4.1', messages });
+    const before = copilot.sessions;
+    await Promise.all(Array.from({ length: 50 }, ask));
+    expect(copilot.sessions).toBe(before);
+    copilot.expireSessions();
+    await Promise.all(Array.from({ length: 50 }, ask));
+    expect(copilot.sessions).toBe(before + 1);
+  });
+
+  test('keeps its tokens out of the log', () => {
+    const [fields] = Object.values(home.files());
+    expect(program.output()).not.toContain(String(fields!.access_token));
+    expect(program.output()).not.toContain('tid=');
+  });
+});
+
+test('the hosts file of an editor is found and taken over, twice as one account', async () => {
+  const home = signedIn();
+  const token = copilot.provider.issue().accessToken;
+  const hosts = { 'github.com': { user: 'Octo-Person', oauth_token: token } };
+  home.write('.config/github-copilot/hosts.json', hosts);
+  const first = await told(home, 'auth', 'import', 'github-copilot');
+  expect(first.imported).toMatchObject([{ outcome: 'added' }]);
+  await told(home, 'auth', 'import', 'github-copilot');
+  expect(Object.keys(home.files())).toEqual(['github-copilot-octo-person.json']);
+});
