@@ -119,7 +119,7 @@ export const cacheKeyIn = ({ body }: Call): string | undefined =>
   typeof body === 'string' ? /"prompt_cache_key":\s*"([\x20!#-[\]-~]+)"/.exec(body)?.[1] : undefined;
 
 /** Over the upstream's WebSocket where the client came by one, else by HTTP. */
-export const sendTurn: NonNullable<Connection['send']> = (outgoing, signal, exchange, from) =>
+const sendTurn: NonNullable<Connection['send']> = (outgoing, signal, exchange, from) =>
   from?.line
     ? askTurn(socketWay, { outgoing, accountId: from.account.id, line: from.line, signal, exchange })
     : exchange(outgoing);

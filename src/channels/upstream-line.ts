@@ -67,8 +67,7 @@ async function connected(
   turn: SocketTurn,
 ): Promise<{ readonly upstream: Upstream | undefined; readonly fresh: boolean }> {
   const { line, accountId, outgoing, signal } = turn;
-  const known = lines.get(line) ?? new Map<string, Upstream | undefined>();
-  lines.set(line, known);
+  const known = lines.get(line) ?? begun(line);
   const upstream = known.get(accountId);
   if (known.has(accountId) && (!upstream || upstream.socket.open)) return { upstream, fresh: false };
   const handshake = { ...outgoing, headers: way.headers(outgoing.headers) };
@@ -78,9 +77,18 @@ async function connected(
   });
   const opened = socket && { socket, session: way.session(), idle: undefined, busy: false };
   known.set(accountId, opened);
-  if (opened) line.gone.addEventListener('abort', () => opened.socket.close(), { once: true });
-  if (opened && line.gone.aborted) opened.socket.close();
+  if (line.gone.aborted) socket?.close();
   return { upstream: opened, fresh: true };
+}
+
+/** A line without connections yet; it takes all that it will have with it. */
+function begun(line: ClientLine): Map<string, Upstream | undefined> {
+  const known = new Map<string, Upstream | undefined>();
+  lines.set(line, known);
+  line.gone.addEventListener('abort', () => known.forEach((upstream) => upstream?.socket.close()), {
+    once: true,
+  });
+  return known;
 }
 
 function drop({ socket }: Upstream, { line, accountId }: SocketTurn): void {
@@ -98,7 +106,8 @@ type Outcome =
 function answered(upstream: Upstream, body: string, turn: SocketTurn): Promise<Outcome> {
   const { socket, session } = upstream;
   const { line, accountId, signal } = turn;
-  const begun = Promise.withResolvers<Outcome>();
+  const message = session.ask(body);
+  const outcome = Promise.withResolvers<Outcome>();
   const headers = new Headers({ 'content-type': 'text/event-stream' });
   let waiting = true;
   let out!: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
@@ -110,28 +119,34 @@ function answered(upstream: Upstream, body: string, turn: SocketTurn): Promise<O
     cancel: () => leave(),
   });
 
-  function begin(outcome: Outcome): void {
+  function settle(settled: Outcome): void {
     waiting = false;
-    begun.resolve(outcome);
+    outcome.resolve(settled);
   }
 
   /** Nothing more is heard of this turn. */
-  function rest(): void {
+  function end(): void {
     clearTimeout(silence);
     signal.removeEventListener('abort', onAbort);
     upstream.busy = false;
     socket.listen(undefined);
+  }
+
+  /** The connection waits for the next turn, but not for ever. */
+  function rest(): void {
+    end();
     upstream.idle = setTimeout(() => socket.close(), silenceMs);
+    upstream.idle.unref();
   }
 
   function leave(): void {
-    rest();
+    end();
     drop(upstream, turn);
   }
 
   function fail(error: GatewayError): void {
     leave();
-    if (waiting) begun.reject(error);
+    if (waiting) outcome.reject(error);
     else out.error(error);
   }
 
@@ -149,7 +164,7 @@ function answered(upstream: Upstream, body: string, turn: SocketTurn): Promise<O
     out.enqueue(encoder.encode(render(heard.frame)));
     if (heard.begins && waiting) {
       line.accountId = accountId;
-      begin({ kind: 'answer', answer: new Response(stream, { headers }) });
+      settle({ kind: 'answer', answer: new Response(stream, { headers }) });
     }
     if (!heard.over) return listenOn();
     out.close();
@@ -163,14 +178,14 @@ function answered(upstream: Upstream, body: string, turn: SocketTurn): Promise<O
     else leave();
     headers.set('content-type', 'application/json');
     const answer = new Response(body, { status: status >= 400 && status < 600 ? status : 502, headers });
-    begin(afresh ? { kind: 'gone' } : { kind: 'answer', answer });
+    settle(afresh ? { kind: 'gone' } : { kind: 'answer', answer });
   }
 
   function onClosed(end: SocketEnd): void {
     if (end.code === tooBig) return fail(tooLarge(end));
     if (!waiting) return fail(cut());
     leave();
-    begin({ kind: 'gone' });
+    settle({ kind: 'gone' });
   }
 
   upstream.busy = true;
@@ -178,8 +193,8 @@ function answered(upstream: Upstream, body: string, turn: SocketTurn): Promise<O
   signal.addEventListener('abort', onAbort, { once: true });
   socket.listen({ message: onMessage, closed: onClosed });
   listenOn();
-  socket.send(session.ask(body));
-  return begun.promise;
+  socket.send(message);
+  return outcome.promise;
 }
 
 const encoder = new TextEncoder();

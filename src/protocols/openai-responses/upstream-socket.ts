@@ -61,7 +61,7 @@ export function upstreamSession(): UpstreamSession {
       frame:
         type === 'response.done'
           ? frameOf({ ...event, type: 'response.completed' })
-          : { event: type, data: message },
+          : { ...(type === '' ? {} : { event: type }), data: oneLine(message) },
       begins: !type.startsWith('codex.'),
       over: completed || type === 'response.incomplete' || type === 'response.failed',
       headers: type === 'codex.rate_limits' ? limitHeaders(event) : {},
@@ -81,18 +81,16 @@ export function upstreamSession(): UpstreamSession {
 /** Thoughts without their token are no part of what is compared: a client that keeps them for itself loses nothing. */
 const readable = (items: readonly Json[]): readonly Json[] => items.filter((item) => !isUnreadable(item));
 
-/** What an item says, as a number: its id and its status are the server's business, and fields have no order. */
-const markOf = (item: Json): bigint => BigInt(Bun.hash(JSON.stringify(omit(item, unsaid), ordered)));
+/** What an item says, as a number; its id and its status are the server's business. */
+const markOf = (item: Json): bigint => BigInt(Bun.hash(JSON.stringify(omit(item, unsaid))));
 
 const unsaid = new Set(['id', 'status']);
 
-const ordered = (_: string, value: unknown): unknown => {
-  const object = readObject(value);
-  return object ? Object.fromEntries(Object.entries(object).sort(([a], [b]) => (a < b ? -1 : 1))) : value;
-};
-
 const begins = (all: readonly bigint[], first: readonly bigint[]): boolean =>
   all.length > first.length && first.every((mark, index) => mark === all[index]);
+
+/** Outside of its strings, JSON may have line ends; inside it has none. An event of a stream is one line. */
+const oneLine = (message: string): string => message.replaceAll(/[\r\n]+/g, ' ');
 
 const frameOf = (event: Json) => ({ event: String(event.type), data: JSON.stringify(event) });
 
