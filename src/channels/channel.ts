@@ -100,7 +100,7 @@ export interface ClientLine {
 
 /** Which models a connection serves, and under which names. `models/resolve.ts` reads it. */
 export interface Offer {
-  /** Declared models: these replace the catalogue. */
+  /** Declared models: these replace the catalogue, and what the place lists unless it is asked for that. */
   readonly declared: readonly DeclaredModel[];
   /** The family of the static catalogue served when nothing is declared, such as `claude`; absent means none. */
   readonly catalog?: string;
@@ -110,7 +110,7 @@ export interface Offer {
   readonly discovered?: readonly DeclaredModel[];
   /** Other names for models of the catalogue and for discovered ones. */
   readonly aliases?: readonly ModelAlias[];
-  /** The place is asked for its own list, by the operation `models`. */
+  /** The place is asked for its own list, by the operation `models`, which then stands beside declared models too. */
   readonly live?: boolean;
   /** A name that nobody offers goes through as it is. */
   readonly open?: boolean;

@@ -4,10 +4,10 @@ import { rateLimitSchema } from '../accounts/limits.ts';
 import { failureRulesSchema } from '../accounts/rules.ts';
 import { GatewayError } from '../core/error.ts';
 import { compact } from '../core/json.ts';
-import type { Thinking } from '../core/model.ts';
+import { inputKinds, type Thinking } from '../core/model.ts';
 import { efforts } from '../core/request.ts';
 import { parseProxy } from '../wire/proxy.ts';
-import type { DeclaredModel, Tools } from './channel.ts';
+import type { DeclaredModel, Offer, Tools } from './channel.ts';
 
 /** What the entries of key-based channels have in common: fields of the config, and how they are read. */
 
@@ -43,8 +43,6 @@ const thinkingSchema = Type.Object(
   { description: 'How the thinking of this model is steered.' },
 );
 
-const inputs = ['text', 'image', 'document', 'audio', 'video'] as const;
-
 export const modelSchema = Type.Object({
   name: Type.String({ minLength: 1, description: "The upstream's own name of the model." }),
   alias: text("The name clients use; the upstream's when empty. Several entries with one alias are a pool."),
@@ -54,9 +52,12 @@ export const modelSchema = Type.Object({
   'max-output-tokens': count('Most tokens one answer may have; 0 or absent: as the catalogue knows it.'),
   thinking: Type.Optional(thinkingSchema),
   'input-modalities': Type.Optional(
-    Type.Array(Type.Unsafe<(typeof inputs)[number]>(Type.Union(inputs.map((input) => Type.Literal(input)))), {
-      description: 'What the model can be given besides text.',
-    }),
+    Type.Array(
+      Type.Unsafe<(typeof inputKinds)[number]>(Type.Union(inputKinds.map((kind) => Type.Literal(kind)))),
+      {
+        description: 'What the model can be given besides text.',
+      },
+    ),
   ),
   'output-modalities': Type.Optional(
     Type.Array(Type.String(), { description: 'What the model answers with.', ...later }),
@@ -81,6 +82,10 @@ export const commonFields = {
       description: 'Patterns of upstream models that are never offered; * stands for anything.',
     }),
   ),
+  'discover-models': flag(
+    'The place is asked now and then which models it has, and those are offered besides the others.',
+  ),
+  'unknown-models': flag('A model name that nobody offers is sent here as it is.'),
   'disable-cooling': flag('This credential never rests after a failure.'),
   'request-retry': count(
     'Extra rounds in which this credential is tried; absent: the request-retry of the whole config.',
@@ -176,6 +181,31 @@ const thinkingOf = (setting: Static<typeof thinkingSchema>): Thinking =>
     zeroAllowed: setting['zero-allowed'],
     dynamicAllowed: setting['dynamic-allowed'],
   });
+
+/** The fields of an entry that say which models it offers. */
+interface EntryNaming {
+  readonly models?: readonly ModelEntry[];
+  readonly prefix?: string;
+  readonly 'excluded-models'?: readonly string[];
+  readonly 'discover-models'?: boolean;
+  readonly 'unknown-models'?: boolean;
+}
+
+/** Which models an entry offers, besides those that the channel knows. */
+export function entryOffer(
+  entry: EntryNaming,
+  path: string,
+  tools: Tools,
+): Pick<Offer, 'declared' | 'excluded' | 'prefix' | 'live' | 'open'> {
+  const prefix = prefixOf(entry.prefix, `${path}.prefix`, tools);
+  return {
+    declared: declared(entry.models),
+    excluded: patternsOf(entry['excluded-models']),
+    ...(prefix === undefined ? {} : { prefix }),
+    ...(entry['discover-models'] ? { live: true } : {}),
+    ...(entry['unknown-models'] ? { open: true } : {}),
+  };
+}
 
 /** One configured header: a fixed value, or the client's header of the name `copied`. */
 type HeaderRule =

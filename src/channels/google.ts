@@ -11,14 +11,12 @@ import {
   type Base,
   baseOf,
   commonFields,
-  declared,
   endpoint,
+  entryOffer,
   field,
   type HeaderRules,
   headerRules,
   keyFields,
-  patternsOf,
-  prefixOf,
   userAgent,
 } from './entry.ts';
 import { entryAccount } from './entry-account.ts';
@@ -68,16 +66,10 @@ export function openGoogle(place: Place, entry: Entry, path: string, tools: Tool
   const base = baseOf(entry['base-url']?.trim() || place.defaultUrl, place.pasted, `${path}.base-url`, tools);
   const versioned = { ...base, root: place.versioned(base.root) };
   const headers = headerRules(entry.headers, `${path}.headers`, tools);
-  const prefix = prefixOf(entry.prefix, `${path}.prefix`, tools);
   return {
     id: `${place.setting}:${accountId(JSON.stringify(entry))}`,
     accounts: [entryAccount({ provider: place.provider, base, path }, entry, tools)],
-    models: {
-      declared: declared(entry.models),
-      catalog: 'gemini',
-      excluded: patternsOf(entry['excluded-models']),
-      ...(prefix === undefined ? {} : { prefix }),
-    },
+    models: { ...entryOffer(entry, path, tools), catalog: 'gemini' },
     ...common(place, versioned, headers, tools),
   };
 }
@@ -125,6 +117,8 @@ function prepare(place: Place, base: Base, rules: HeaderRules, call: Call): Outg
   headers.set('user-agent', userAgent);
   if (!rules.has('authorization') && !rules.has('x-goog-api-key')) sign(headers, account);
   rules.apply(headers, clientHeaders);
+  if (call.operation === 'models')
+    return { method: 'GET', url: endpoint(base, '/models', 'pageSize=1000'), headers, proxy: account.proxy };
   return {
     method: 'POST',
     url: endpoint(base, `${place.pathOf(call.model)}:${verbOf(call)}`, queryOf(call)),

@@ -3,6 +3,7 @@ import { mask } from '../accounts/account.ts';
 import type { Login } from '../accounts/login.ts';
 import type { Connection, Tools } from '../channels/channel.ts';
 import { channels as everyChannel } from '../channels/index.ts';
+import type { DeclaredModel } from '../core/model.ts';
 import { createRegistry } from '../models/registry.ts';
 import { parseProxy } from '../wire/proxy.ts';
 import { ConfigError, type ConfigFault, type Notice } from './fault.ts';
@@ -15,6 +16,8 @@ import type { Runtime } from './runtime.ts';
 export interface BuildOptions extends Origin {
   /** The logins to open besides what the config itself holds. */
   readonly logins?: () => readonly Login[];
+  /** What a connection's place listed of itself when it was asked. */
+  readonly discovered?: (connectionId: string) => readonly DeclaredModel[] | undefined;
   readonly now?: () => number;
 }
 
@@ -31,7 +34,9 @@ export interface Built {
 export function buildRuntime(text: string, options: BuildOptions): Built {
   const checked = parseConfig(text, options);
   const notices = [...checked.notices];
-  const connections = openChannels(checked, options, notices);
+  const connections = openChannels(checked, options, notices).map((connection) =>
+    withDiscovered(connection, options),
+  );
   const { config } = checked;
   const runtime: Runtime = {
     config,
@@ -46,6 +51,12 @@ export function buildRuntime(text: string, options: BuildOptions): Built {
     },
   };
   return { runtime, notices };
+}
+
+function withDiscovered(connection: Connection, { discovered: found }: BuildOptions): Connection {
+  const { models } = connection;
+  const discovered = models.live ? found?.(connection.id) : undefined;
+  return discovered ? { ...connection, models: { ...models, discovered } } : connection;
 }
 
 const sha256 = (text: string) => new Bun.CryptoHasher('sha256').update(text).digest('hex');

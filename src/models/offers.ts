@@ -29,7 +29,7 @@ export interface Offers {
 
 /** What a connection offers: its models less the excluded ones, then under their aliases. */
 export function offersOf(connection: Connection): Offers {
-  const { declared, excluded, aliases = [] } = connection.models;
+  const { declared, excluded, live, aliases = [] } = connection.models;
   const excluding = matcher(excluded);
   const withheld: Withheld[] = [];
   const kept = (name: string): boolean => {
@@ -42,7 +42,13 @@ export function offersOf(connection: Connection): Offers {
     for (const { name, alias } of models)
       if (alias !== undefined && alias !== name)
         withheld.push({ name, why: `is offered under its alias "${alias}"` });
-    return { offered: models.map((model) => declaredModel(model, connection)), withheld };
+    const own = models.map((model) => declaredModel(model, connection));
+    const named = new Set(declared.map(({ name }) => name.toLowerCase()));
+    const found = live ? discoveredModels(connection, kept) : [];
+    return {
+      offered: [...own, ...found.filter(({ upstream }) => !named.has(upstream.toLowerCase()))],
+      withheld,
+    };
   }
   const known = [...familyModels(connection, kept), ...discoveredModels(connection, kept)];
   return { offered: renamed(known, aliases, connection, withheld), withheld };

@@ -218,8 +218,24 @@ describe('entries', () => {
 
   test('one without models serves nothing and says so', () => {
     expect(open({ models: [] }).warnings).toEqual([
-      '[0].models: lists no models, so nothing is served from here',
+      '[0].models: lists no models, so nothing is served from here; `discover-models: true` asks the service for its list',
     ]);
+    for (const more of [{ 'discover-models': true }, { 'unknown-models': true }])
+      expect(open({ models: [], ...more }).warnings).toEqual([]);
+  });
+
+  test.each([
+    [undefined, 'http://host:8000/v1/models'],
+    ['/v4/models?all=1', 'http://host:8000/v1/v4/models?all=1'],
+    ['http://host:8000/list', 'http://host:8000/list'],
+  ])('the list of models of %p is asked for at %s', async (setting, url) => {
+    const connection = only({ 'discover-models': true, 'models-endpoint': setting });
+    expect(connection.models).toMatchObject({ live: true });
+    expect(await sent(connection, { operation: 'models' })).toMatchObject({ method: 'GET', url });
+  });
+
+  test('the key never goes to another host for a list of models', () => {
+    expect(() => open({ 'models-endpoint': 'https://elsewhere.example/models' })).toThrow();
   });
 
   test('serves chats and raw endpoints, and counts no tokens', () => {

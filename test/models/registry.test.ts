@@ -148,13 +148,18 @@ describe('aliases of a catalogue', () => {
 });
 
 describe('discovered models and any names', () => {
-  test('what a place lists stands beside the catalogue, and a declared list replaces both', () => {
+  test('what a place lists stands beside the catalogue; a declared list replaces both, unless the entry asks for the list', () => {
     const discovered = [{ name: 'claude-brand-new' }, { name: 'claude-sonnet-5' }];
     const place = connection('claude', { catalog: 'claude', discovered, excluded: ['*-4-6'] });
     expect(found('claude-brand-new', [place])).toEqual(['claude:claude-brand-new']);
     expect(registry([place]).find('claude-sonnet-5')).toHaveLength(1);
-    const declared = connection('claude', { catalog: 'claude', discovered, declared: [{ name: 'own' }] });
-    expect(ids([declared])).toEqual(['own']);
+    const declared = [{ name: 'own' }, { name: 'claude-sonnet-5', alias: 'mine' }];
+    expect(ids([connection('claude', { catalog: 'claude', discovered, declared })])).toEqual(['mine', 'own']);
+    expect(ids([connection('claude', { catalog: 'claude', discovered, declared, live: true })])).toEqual([
+      'claude-brand-new',
+      'mine',
+      'own',
+    ]);
   });
 
   test('a name nobody offers goes to whoever takes any, without prefix or provider', () => {

@@ -7,15 +7,13 @@ import {
   type Base,
   baseOf,
   commonFields,
-  declared,
   endpoint,
+  entryOffer,
   field,
   type HeaderRules,
   headerRules,
   keyFields,
   later,
-  patternsOf,
-  prefixOf,
   userAgent,
 } from '../entry.ts';
 import { entryAccount } from '../entry-account.ts';
@@ -81,17 +79,11 @@ function open(entry: Entry, path: string, tools: Tools): Connection {
     rebuild: entry['rebuild-mid-system-message'] ?? false,
   };
   const account = entryAccount({ provider: 'claude', base, path }, entry, tools);
-  const prefix = prefixOf(entry.prefix, `${path}.prefix`, tools);
   return {
     id: `claude-api-key:${accountId(JSON.stringify(entry))}`,
     provider: 'claude',
     accounts: [account],
-    models: {
-      declared: declared(entry.models),
-      catalog: 'claude',
-      excluded: patternsOf(entry['excluded-models']),
-      ...(prefix === undefined ? {} : { prefix }),
-    },
+    models: { ...entryOffer(entry, path, tools), catalog: 'claude' },
     speaks: () => anthropicMessages,
     prepare: (call) => prepare(host, call),
     judge: (error, headers) => judge(error, headers, tools.now()),
@@ -112,6 +104,13 @@ function prepare(host: Host, call: Call): Outgoing {
   if (!headers.has('anthropic-version')) headers.set('anthropic-version', '2023-06-01');
   signIn(headers, host, account);
   host.headers.apply(headers, call.clientHeaders);
+  if (operation === 'models')
+    return {
+      method: 'GET',
+      url: endpoint(host.base, '/v1/models', 'limit=1000'),
+      headers,
+      proxy: account.proxy,
+    };
   const path = operation === 'count-tokens' ? '/v1/messages/count_tokens' : '/v1/messages';
   return {
     method: 'POST',

@@ -6,7 +6,7 @@ import {
   type Call,
   channel,
   type Connection,
-  type DeclaredModel,
+  type Offer,
   type Operation,
   type Outgoing,
   type Tools,
@@ -15,15 +15,13 @@ import {
   type Base,
   baseOf,
   commonFields,
-  declared,
   endpoint,
+  entryOffer,
   field,
   type HeaderRules,
   headerRules,
   keyFields,
   later,
-  patternsOf,
-  prefixOf,
   proxyOf,
   userAgent,
 } from '../entry.ts';
@@ -67,7 +65,9 @@ const compatibleEntry = Type.Object(
       }),
     ),
     ...commonFields,
-    'models-endpoint': field.text('Where the service lists its models.', later),
+    'models-endpoint': field.text(
+      'Where the service lists its models, for discover-models; /models when empty. A path behind base-url, or an address at the same host.',
+    ),
     responses: field.flag('The service offers the Responses API as well.', later),
     'support-prompt-cache-key': field.flag('The service accepts prompt_cache_key.', later),
   },
@@ -124,6 +124,7 @@ export default channel<Settings>({
 interface Service {
   readonly base: Base;
   readonly headers: HeaderRules;
+  readonly modelsUrl: string;
 }
 
 function open(key: string, entry: Entry, path: string, vendor: Vendor | undefined, tools: Tools): Connection {
@@ -134,19 +135,18 @@ function open(key: string, entry: Entry, path: string, vendor: Vendor | undefine
     `${path}.base-url`,
     tools,
   );
-  const service: Service = { base, headers: headerRules(entry.headers, `${path}.headers`, tools) };
+  const service: Service = {
+    base,
+    headers: headerRules(entry.headers, `${path}.headers`, tools),
+    modelsUrl: modelsUrl(base, entry, path, tools),
+  };
   const accounts = accountsOf(provider, base, entry, path, vendor, tools);
-  const models = modelsOf(entry, path, vendor, tools);
-  const prefix = prefixOf(entry.prefix, `${path}.prefix`, tools);
+  const models = modelsOf(entryOffer(entry, path, tools), path, vendor, tools);
   return {
     id: `${key}:${provider}:${accountId(JSON.stringify(entry))}`,
     provider,
     accounts,
-    models: {
-      declared: models,
-      excluded: patternsOf(entry['excluded-models']),
-      ...(prefix === undefined ? {} : { prefix }),
-    },
+    models,
     ...(vendor?.dialect === undefined ? {} : { dialect: vendor.dialect }),
     speaks: () => openaiChat,
     prepare: (call) => prepare(service, call),
@@ -155,16 +155,24 @@ function open(key: string, entry: Entry, path: string, vendor: Vendor | undefine
   };
 }
 
-function modelsOf(
-  entry: Entry,
-  path: string,
-  vendor: Vendor | undefined,
-  tools: Tools,
-): readonly DeclaredModel[] {
-  const named = declared(entry.models);
-  if (named.length > 0) return named;
-  if (!vendor?.models) tools.warn(`${path}.models`, 'lists no models, so nothing is served from here');
-  return (vendor?.models ?? []).map((name) => ({ name }));
+/** What it offers: its own list, else the vendor's usual models; one with neither is told, unless it finds out itself. */
+function modelsOf(offer: Offer, path: string, vendor: Vendor | undefined, tools: Tools): Offer {
+  if (offer.declared.length > 0) return offer;
+  if (!vendor?.models && !offer.live && !offer.open)
+    tools.warn(
+      `${path}.models`,
+      'lists no models, so nothing is served from here; `discover-models: true` asks the service for its list',
+    );
+  return { ...offer, declared: (vendor?.models ?? []).map((name) => ({ name })) };
+}
+
+/** Where the service lists its models. The key goes there, so it must be the same host. */
+function modelsUrl(base: Base, entry: Entry, path: string, tools: Tools): string {
+  const setting = ('models-endpoint' in entry ? entry['models-endpoint']?.trim() : undefined) || '/models';
+  if (setting.startsWith('/')) return endpoint(base, setting, '');
+  const url = URL.parse(setting);
+  if (url?.host === base.host && /^https?:$/.test(url.protocol)) return url.href;
+  return tools.refuse(`${path}.models-endpoint`, `a path such as /models, or an address at ${base.host}`);
 }
 
 // ------------------------------------------------------------------------------------------------------------- keys
@@ -247,7 +255,7 @@ function keyInFile(file: string, path: string, tools: Tools): string {
 
 // --------------------------------------------------------------------------------------------------------- requests
 
-function prepare({ base, headers: rules }: Service, call: Call): Outgoing {
+function prepare({ base, headers: rules, modelsUrl }: Service, call: Call): Outgoing {
   const { account, operation, stream } = call;
   const headers = new Headers(call.headers);
   headers.set('content-type', contentType(call));
@@ -256,6 +264,7 @@ function prepare({ base, headers: rules }: Service, call: Call): Outgoing {
   headers.set('user-agent', userAgent);
   if (account.secret.kind === 'api-key') headers.set('authorization', `Bearer ${account.secret.key}`);
   rules.apply(headers, call.clientHeaders);
+  if (operation === 'models') return { method: 'GET', url: modelsUrl, headers, proxy: account.proxy };
   const path = operation === 'chat' ? '/chat/completions' : operation.replace(/^\/v1(?=\/)/, '');
   return {
     method: 'POST',
