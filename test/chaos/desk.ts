@@ -19,7 +19,8 @@ export interface Desk {
   /** The provider of a wire. */
   readonly providers: Readonly<Record<string, Simulator>>;
   readonly spare: Simulator;
-  /** Moves the clock of the rests. */
+  /** The clock that rests go by, and how to move it. */
+  now(): number;
   later(ms: number): void;
   /** Forgets what the providers saw and were to do. */
   reset(): void;
@@ -36,8 +37,17 @@ export const models: Readonly<Record<string, string>> = {
   gemini: 'gemini-3-sim',
 };
 
-/** @param more of config.yaml; `withSpare` lets the spare provider answer for the others. */
-export function desk(withSpare: boolean, more = ''): Desk {
+/** Another model of the same keys, which shows whether a failure concerns a model or its credential. */
+export const second = (model: string): string => `${model}-2`;
+
+const offered = (model: string) => `[{name: ${model}}, {name: ${second(model)}}]`;
+
+/**
+ * @param withSpare lets the spare provider answer for the others.
+ * @param more of config.yaml.
+ * @param rules on the errors of the Chat provider.
+ */
+export function desk(withSpare: boolean, more = '', rules: readonly string[] = []): Desk {
   const providers = {
     'openai-chat': openaiUpstream(),
     'openai-responses': responsesUpstream(),
@@ -48,11 +58,12 @@ export function desk(withSpare: boolean, more = ''): Desk {
   const all = [...Object.values(providers), spare];
   for (const simulator of all) for (const key of keys) simulator.keys.add(key);
   let nowMs = Date.now();
-  const it = standing(configOf(providers, spare, withSpare) + more, [], undefined, () => nowMs);
+  const it = standing(configOf(providers, spare, withSpare, rules) + more, [], undefined, () => nowMs);
   return {
     it,
     providers,
     spare,
+    now: () => nowMs,
     later: (ms) => {
       nowMs += ms;
     },
@@ -68,22 +79,23 @@ function configOf(
   providers: Readonly<Record<string, Simulator>>,
   spare: Simulator,
   withSpare: boolean,
+  rules: readonly string[],
 ): string {
   const keyed = (setting: string, id: string, path = '') => [
     `${setting}:`,
     ...keys.map(
       (key) =>
-        `  - {api-key: ${key}, base-url: "${providers[id]!.url}${path}", models: [{name: ${models[id]}}]}`,
+        `  - {api-key: ${key}, base-url: "${providers[id]!.url}${path}", models: ${offered(models[id]!)}}`,
     ),
   ];
   const listed = keys.map((key) => `{api-key: ${key}}`).join(', ');
   const compatible = (name: string, { url }: Simulator, model: string) =>
-    `  - {name: ${name}, base-url: "${url}/v1", api-key-entries: [${listed}], models: [${model}]}`;
+    `  - {name: ${name}, base-url: "${url}/v1", api-key-entries: [${listed}], models: ${model}, request-scoped-errors: [${rules.join(', ')}]}`;
   const fallbacks = Object.values(models).map((model) => `  ${model}: [spare]`);
   return [
     'openai-compatibility:',
-    compatible('sim', providers['openai-chat']!, '{name: gpt-sim}'),
-    compatible('spare', spare, '{name: spare-sim, alias: spare}'),
+    compatible('sim', providers['openai-chat']!, offered('gpt-sim')),
+    compatible('spare', spare, '[{name: spare-sim, alias: spare}]'),
     ...keyed('claude-api-key', 'anthropic-messages'),
     ...keyed('codex-api-key', 'openai-responses', '/v1'),
     ...keyed('gemini-api-key', 'gemini'),
@@ -204,7 +216,8 @@ export const exchange = async (
   direction: Direction,
   text: string,
   stream: boolean,
-): Promise<Seen> => see(direction.client, await ask(at, direction, text, stream));
+  model?: string,
+): Promise<Seen> => see(direction.client, await ask(at, direction, text, stream, model));
 
 /** Which of the keys each request to a provider came with: 1 or 2. */
 export const keysUsed = ({ received }: Simulator): readonly number[] =>
