@@ -67,7 +67,7 @@ export async function googleToken(code: Code, net: Net, channel: string): Promis
 /**
  * Renews a token.
  * @param held where the file holds the token; it may carry the OAuth client that the token was given to.
- * @throws LoginRefused when Google refuses for good, or nobody knows the client.
+ * @throws LoginRefused when Google refuses for good.
  */
 export async function renewedGoogleToken(held: Json, net: Net, channel: string): Promise<GoogleToken> {
   const refreshToken = textField(held, 'refresh_token');
@@ -87,9 +87,11 @@ function clientOf(net: Net, held: Json, channel: string): { readonly id: string;
   const own = { id: textField(held, 'client_id'), secret: textField(held, 'client_secret') };
   const { id, secret } = own.id !== undefined && own.secret !== undefined ? own : net.client;
   if (id !== undefined && secret !== undefined) return { id, secret };
-  throw new LoginRefused(
-    `Google wants the id and the secret of an OAuth client, which this program does not bring: set ` +
-      `oauth-clients.${channel}.client-id and client-secret in config.yaml.`,
+  // No refusal of the login: it works again as soon as the operator names the client.
+  throw new GatewayError(
+    { kind: 'invalid-request', field: 'client-id' },
+    'Google wants the id and the secret of an OAuth client, which this program does not bring: ' +
+      `set oauth-clients.${channel}.client-id and client-secret in config.yaml.`,
   );
 }
 

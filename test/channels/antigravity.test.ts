@@ -135,14 +135,19 @@ describe('a request for Claude', () => {
     expect((await claude(hello)).request.toolConfig).toBeUndefined();
   });
 
-  test('says how long the answer may be, and leaves room for it after the thoughts', async () => {
+  test('says how long the answer may be, and thoughts leave room for it', async () => {
     const config = async (generationConfig: Json) =>
       (await claude({ ...hello, generationConfig })).request.generationConfig;
     expect(await config({ maxOutputTokens: 100_000 })).toEqual({ maxOutputTokens: 64_000 });
     const thinkingConfig = { thinkingBudget: 10_000, includeThoughts: true };
     expect(await config({ maxOutputTokens: 5_000, thinkingConfig })).toEqual({
-      maxOutputTokens: 18_192,
-      thinkingConfig,
+      maxOutputTokens: 5_000,
+      thinkingConfig: { thinkingBudget: 3_750, includeThoughts: true },
+    });
+    expect(await config({ maxOutputTokens: 1_000, thinkingConfig })).toEqual({ maxOutputTokens: 1_000 });
+    expect(await config({ thinkingConfig: { thinkingBudget: -1 } })).toEqual({
+      maxOutputTokens: 16_384,
+      thinkingConfig: { thinkingBudget: 8_192 },
     });
     expect(await config({ maxOutputTokens: 20_000, thinkingConfig })).toEqual({
       maxOutputTokens: 20_000,

@@ -230,6 +230,13 @@ describe('requests', () => {
     expect((await sent(open())).url).toEndWith('/v1internal:generateContent');
   });
 
+  test('lose what only the Gemini API knows, and nothing that is merely called so', async () => {
+    const said = async (body: string) => JSON.parse((await sent(open(), { body })).body as string).request;
+    expect(await said('{"contents":[],"serviceTier":"flex","store":true}')).toEqual({ contents: [] });
+    const inside = '{ "contents": [{"parts": [{"functionCall": {"name": "f", "args": {"store": 1}}}]}] }';
+    expect((await sent(open(), { body: inside })).body).toEndWith(`"request":${inside}}`);
+  });
+
   test('a count has no project, and the model inside', async () => {
     const wrapped = { generateContentRequest: { model: 'models/x', contents: [], tools: [] } };
     for (const body of [{ contents: [], tools: [], safetySettings: [] }, wrapped]) {

@@ -1,5 +1,5 @@
 import { type Json, omit, readNumber, readObject, readObjects, readString } from '../../src/core/json.ts';
-import { geminiVendor } from './gemini-upstream.ts';
+import { geminiVendor, googleJson, googleRefusal } from './gemini-upstream.ts';
 import type { OauthServer } from './oauth-server.ts';
 import { type Refusal, simulator, type Simulator, type Vendor } from './simulator.ts';
 import type { Received } from './wire-server.ts';
@@ -88,8 +88,8 @@ function vendorOf(
     other(received) {
       const method = methodOf(received);
       if (method === 'generateContent' || method === 'streamGenerateContent') return undefined;
-      if (received.path === '/oauth2/v1/userinfo') return json(200, { email: person.email, id: '117' });
-      return others[method]?.(received, person) ?? refusal(404, 'Requested entity was not found.');
+      if (received.path === '/oauth2/v1/userinfo') return googleJson(200, { email: person.email, id: '117' });
+      return others[method]?.(received, person) ?? googleRefusal(404, 'Requested entity was not found.');
     },
     check: (received) =>
       wrappingFault(received, product, person) ??
@@ -104,8 +104,8 @@ function vendorOf(
     closing: inner.closing,
     opening: inner.opening,
     whole: (turn, received) => wrappedText(inner.whole(turn, unwrapped(received))),
-    refusal: (status) => refusal(status, words[status] ?? 'Internal error encountered.'),
-    errorFrame: () => `data: ${refusal(503, words[503]!).body.replaceAll('\n', '')}\r\n\r\n`,
+    refusal: (status) => googleRefusal(status, words[status] ?? 'Internal error encountered.'),
+    errorFrame: () => `data: ${googleRefusal(503, words[503]!).body.replaceAll('\n', '')}\r\n\r\n`,
   };
 }
 
@@ -123,18 +123,9 @@ const words: Readonly<Record<number, string>> = {
   503: 'No capacity available for model gemini-3-sim on the server',
 };
 
-const statuses: Readonly<Record<number, string>> = {
-  400: 'INVALID_ARGUMENT',
-  401: 'UNAUTHENTICATED',
-  403: 'PERMISSION_DENIED',
-  404: 'NOT_FOUND',
-  429: 'RESOURCE_EXHAUSTED',
-  503: 'UNAVAILABLE',
-};
-
 /** An error in Google's shape, for a test that wants one with details. */
 export const googleError = (status: number, message: string, details: readonly Json[] = []): string =>
-  refusal(status, message, details).body;
+  googleRefusal(status, message, details).body;
 
 /** The details that Code Assist gives of a limit. */
 export const limitDetails = (reason: string, retryDelay: string, metadata: Json = {}): Json[] => [
@@ -147,13 +138,8 @@ export const limitDetails = (reason: string, retryDelay: string, metadata: Json 
   { '@type': 'type.googleapis.com/google.rpc.RetryInfo', retryDelay },
 ];
 
-function refusal(status: number, message: string, details: readonly Json[] = []): Refusal {
-  const error = { code: status, message, status: statuses[status] ?? 'INTERNAL' };
-  return json(status, { error: details.length > 0 ? { ...error, details } : error });
-}
-
 const unauthenticated = (): Refusal =>
-  refusal(401, words[401]!, [
+  googleRefusal(401, words[401]!, [
     {
       '@type': 'type.googleapis.com/google.rpc.ErrorInfo',
       reason: 'ACCESS_TOKEN_EXPIRED',
@@ -161,14 +147,8 @@ const unauthenticated = (): Refusal =>
     },
   ]);
 
-const json = (status: number, body: unknown): Refusal => ({
-  status,
-  headers: { 'content-type': 'application/json; charset=UTF-8', server: 'ESF' },
-  body: JSON.stringify(body, null, 2),
-});
-
 const unknownName = (name: string, where = ''): Refusal =>
-  refusal(400, `Invalid JSON payload received. Unknown name "${name}"${where}: Cannot find field.`);
+  googleRefusal(400, `Invalid JSON payload received. Unknown name "${name}"${where}: Cannot find field.`);
 
 const wrapping = {
   'gemini-cli': ['model', 'project', 'request', 'user_prompt_id'],
@@ -182,14 +162,15 @@ function wrappingFault(
 ): Refusal | undefined {
   const stray = Object.keys(body).find((key) => !wrapping[product].includes(key));
   if (stray !== undefined) return unknownName(stray);
-  if (headers.get('x-goog-api-key') !== null) return refusal(400, 'API keys are not supported by this API.');
+  if (headers.get('x-goog-api-key') !== null)
+    return googleRefusal(400, 'API keys are not supported by this API.');
   if (typeof body.model !== 'string' || !readObject(body.request))
-    return refusal(400, 'Request contains an invalid argument.');
-  if (!person.projects.includes(String(body.project))) return refusal(403, words[403]!);
+    return googleRefusal(400, 'Request contains an invalid argument.');
+  if (!person.projects.includes(String(body.project))) return googleRefusal(403, words[403]!);
   if (product === 'gemini-cli') return undefined;
   const kinds = ['agent', 'image_gen', 'web_search'];
   if (!kinds.includes(String(body.requestType)) || typeof body.requestId !== 'string')
-    return refusal(400, 'Request contains an invalid argument.');
+    return googleRefusal(400, 'Request contains an invalid argument.');
   return undefined;
 }
 
@@ -201,7 +182,8 @@ function requestFault({ json: body }: Received, product: keyof typeof wrapping):
   for (const name of ['serviceTier', 'store', 'model']) if (name in request) return unknownName(name, where);
   if (product === 'gemini-cli') return undefined;
   if ('safetySettings' in request) return unknownName('safetySettings', where);
-  if (!/^-\d+$/.test(String(request.sessionId))) return refusal(400, 'Request contains an invalid argument.');
+  if (!/^-\d+$/.test(String(request.sessionId)))
+    return googleRefusal(400, 'Request contains an invalid argument.');
   const claude = String(body.model).includes('claude');
   return claude ? claudeFault(request) : geminiFault(request);
 }
@@ -213,30 +195,32 @@ function geminiFault(request: Json): Refusal | undefined {
   if (declarationsOf(request).some((one) => 'parametersJsonSchema' in one))
     return unknownName('parametersJsonSchema', " at 'request.tools[0].function_declarations[0]'");
   const config = readObject(request.generationConfig) ?? {};
-  return 'maxOutputTokens' in config ? refusal(400, 'Request contains an invalid argument.') : undefined;
+  return 'maxOutputTokens' in config
+    ? googleRefusal(400, 'Request contains an invalid argument.')
+    : undefined;
 }
 
 function claudeFault(request: Json): Refusal | undefined {
   const declarations = declarationsOf(request);
   const mode = readObject(readObject(request.toolConfig)?.functionCallingConfig)?.mode;
   if (declarations.length > 0 && mode !== 'VALIDATED' && mode !== 'NONE')
-    return refusal(400, 'Request contains an invalid argument.');
+    return googleRefusal(400, 'Request contains an invalid argument.');
   const loose = declarations.find((one) => !readObject(one.parameters)?.required);
-  if (loose) return refusal(400, `tools.${String(loose.name)}.custom.input_schema: Field required`);
+  if (loose) return googleRefusal(400, `tools.${String(loose.name)}.custom.input_schema: Field required`);
   const calls = readObjects(request.contents).flatMap((content) =>
     readObjects(content.parts).flatMap((part) =>
       [part.functionCall, part.functionResponse].filter((call) => call !== undefined),
     ),
   );
   if (calls.some((call) => readString(readObject(call)?.id) === undefined))
-    return refusal(400, 'messages.1.content.0.tool_use.id: Field required');
+    return googleRefusal(400, 'messages.1.content.0.tool_use.id: Field required');
   const config = readObject(request.generationConfig) ?? {};
   const thinking = readObject(config.thinkingConfig);
   if (thinking?.thinkingLevel !== undefined)
-    return refusal(400, 'thinking_level is not supported by this model.');
+    return googleRefusal(400, 'thinking_level is not supported by this model.');
   const budget = readNumber(thinking?.thinkingBudget) ?? 0;
   if (budget > 0 && (readNumber(config.maxOutputTokens) ?? 0) <= budget)
-    return refusal(400, '`max_tokens` must be greater than `thinking.budget_tokens`.');
+    return googleRefusal(400, '`max_tokens` must be greater than `thinking.budget_tokens`.');
   return undefined;
 }
 
@@ -247,20 +231,23 @@ const others: Readonly<Record<string, (received: Received, person: Person) => Re
     const stray = Object.keys(body).find((key) => key !== 'request');
     if (stray !== undefined) return unknownName(stray);
     const request = readObject(body.request) ?? {};
-    if (!String(request.model).startsWith('models/')) return refusal(400, 'unexpected model name format');
-    if (!Array.isArray(request.contents)) return refusal(400, 'Request contains an invalid argument.');
-    return json(200, { totalTokens: 42 });
+    if (!String(request.model).startsWith('models/'))
+      return googleRefusal(400, 'unexpected model name format');
+    if (!Array.isArray(request.contents)) return googleRefusal(400, 'Request contains an invalid argument.');
+    return googleJson(200, { totalTokens: 42 });
   },
   loadCodeAssist({ json: body }, person) {
-    if (!readObject(body.metadata)?.ideType) return refusal(400, 'Request contains an invalid argument.');
+    if (!readObject(body.metadata)?.ideType)
+      return googleRefusal(400, 'Request contains an invalid argument.');
     if (person.fenced)
-      return refusal(403, 'Request is prohibited by organization policy.', [
+      return googleRefusal(403, 'Request is prohibited by organization policy.', [
         { '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason: 'SECURITY_POLICY_VIOLATED' },
       ]);
     const allowedTiers = person.ineligible.length > 0 ? [] : [{ id: person.offered, isDefault: true }];
-    if (person.tier === undefined) return json(200, { allowedTiers, ineligibleTiers: person.ineligible });
+    if (person.tier === undefined)
+      return googleJson(200, { allowedTiers, ineligibleTiers: person.ineligible });
     const own = readString(body.cloudaicompanionProject) ?? person.projects[0];
-    return json(200, {
+    return googleJson(200, {
       currentTier: { id: person.tier, name: 'Code Assist' },
       allowedTiers,
       ...(own === undefined ? {} : { cloudaicompanionProject: own }),
@@ -268,24 +255,24 @@ const others: Readonly<Record<string, (received: Received, person: Person) => Re
   },
   onboardUser({ json: body }, person) {
     if (body.tierId !== person.offered || person.ineligible.length > 0)
-      return refusal(400, 'Precondition check failed.');
+      return googleRefusal(400, 'Precondition check failed.');
     if (person.offered === 'free-tier' && body.cloudaicompanionProject !== undefined)
-      return refusal(400, 'Precondition check failed.');
-    if (person.waits-- > 0) return json(200, { name: 'operations/onboard.1' });
+      return googleRefusal(400, 'Precondition check failed.');
+    if (person.waits-- > 0) return googleJson(200, { name: 'operations/onboard.1' });
     person.tier = person.offered;
     const id = readString(body.cloudaicompanionProject) ?? person.projects[0];
     const response = { '@type': 'OnboardUserResponse', cloudaicompanionProject: { id, name: id } };
-    return json(200, { name: 'operations/onboard.1', done: true, response });
+    return googleJson(200, { name: 'operations/onboard.1', done: true, response });
   },
   retrieveUserQuota({ json: body }, person) {
-    if (!person.projects.includes(String(body.project))) return refusal(403, words[403]!);
+    if (!person.projects.includes(String(body.project))) return googleRefusal(403, words[403]!);
     const buckets = Object.entries(person.quota).map(([modelId, left]) => ({
       modelId,
       tokenType: 'REQUESTS',
       resetTime: '2026-12-01T08:00:00Z',
       ...(left > 0 ? { remainingFraction: left, remainingAmount: String(left * 1000) } : {}),
     }));
-    return json(200, { buckets });
+    return googleJson(200, { buckets });
   },
   fetchAvailableModels(_, person) {
     const models = Object.entries(person.quota).map(([name, left]) => [
@@ -297,6 +284,6 @@ const others: Readonly<Record<string, (received: Received, person: Person) => Re
         quotaInfo: { resetTime: '2026-12-01T08:00:00Z', ...(left > 0 ? { remainingFraction: left } : {}) },
       },
     ]);
-    return json(200, { models: { ...Object.fromEntries(models), tab_flash_lite: {} } });
+    return googleJson(200, { models: { ...Object.fromEntries(models), tab_flash_lite: {} } });
   },
 };

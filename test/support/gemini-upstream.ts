@@ -34,7 +34,7 @@ export function geminiVendor(secret: string = crypto.randomUUID()): Vendor {
       if (received.method === 'POST' && verb === 'countTokens') return counted(received, sign);
       if (received.method === 'POST' && verb === 'batchEmbedContents') return embedded(received);
       if (received.path === '/v1beta/models')
-        return json(200, {
+        return googleJson(200, {
           models: [{ name: 'models/gemini-3-sim', version: '3', displayName: 'Gemini Sim' }],
         });
       return refusal(404, `models/${modelOf(received)} is not found for API version v1beta.`);
@@ -80,11 +80,14 @@ const statuses: Readonly<Record<number, string>> = {
   503: 'UNAVAILABLE',
 };
 
-function refusal(status: number, message: string, details: readonly Json[] = []): Refusal {
-  const all = status === 429 ? [...details, ...quotaDetails] : details;
+/** A refusal in Google's shape. */
+export function googleRefusal(status: number, message: string, details: readonly Json[] = []): Refusal {
   const error = { code: status, message, status: statuses[status] ?? 'INTERNAL' };
-  return json(status, { error: all.length > 0 ? { ...error, details: all } : error });
+  return googleJson(status, { error: details.length > 0 ? { ...error, details } : error });
 }
+
+const refusal = (status: number, message: string, details: readonly Json[] = []): Refusal =>
+  googleRefusal(status, message, status === 429 ? [...details, ...quotaDetails] : details);
 
 const quotaDetails: readonly Json[] = [
   {
@@ -103,7 +106,8 @@ const keyRefusal = (): Refusal =>
     },
   ]);
 
-const json = (status: number, body: unknown): Refusal => ({
+/** An answer of Google's servers. */
+export const googleJson = (status: number, body: unknown): Refusal => ({
   status,
   headers: { 'content-type': 'application/json; charset=UTF-8', server: 'scaffolding on HTTPServer2' },
   body: JSON.stringify(body, null, 2),
@@ -120,7 +124,7 @@ function counted({ json: body, path: at }: Received, sign: (what: string) => str
   if (wrapped && !String(model).startsWith('models/')) return refusal(400, 'unexpected model name format');
   const fault = geminiFault(request, String(model ?? ''), sign);
   if (fault !== undefined) return refusal(400, fault);
-  return json(200, { totalTokens: 42, promptTokensDetails: [{ modality: 'TEXT', tokenCount: 42 }] });
+  return googleJson(200, { totalTokens: 42, promptTokensDetails: [{ modality: 'TEXT', tokenCount: 42 }] });
 }
 
 function embedded(received: Received): Refusal {
@@ -128,7 +132,7 @@ function embedded(received: Received): Refusal {
   const named = `models/${modelOf(received)}`;
   if (requests.some((request) => request.model !== named))
     return refusal(400, `BatchEmbedContentsRequest.requests[0].model: must be ${named}`);
-  return json(200, { embeddings: requests.map(() => ({ values: [0.25, -0.5, 1] })) });
+  return googleJson(200, { embeddings: requests.map(() => ({ values: [0.25, -0.5, 1] })) });
 }
 
 // -------------------------------------------------------------------------------------------------------- what it is asked

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { jwtVerify } from 'jose';
 import type { Json } from '../../src/core/json.ts';
-import { geminiVendor } from './gemini-upstream.ts';
+import { geminiVendor, googleJson, googleRefusal } from './gemini-upstream.ts';
 import { type Refusal, simulator, type Simulator, type Vendor } from './simulator.ts';
 import type { Received } from './wire-server.ts';
 
@@ -100,22 +100,22 @@ function vendorOf(tokens: ReadonlySet<string>, project: string): Vendor {
     authorize(received) {
       const bearer = received.headers.get('authorization')?.replace(/^Bearer /, '') ?? '';
       if (received.headers.get('x-goog-api-key') !== null)
-        return refusal(401, 'UNAUTHENTICATED', 'API keys are not supported by this API.');
+        return googleRefusal(401, 'API keys are not supported by this API.');
       return tokens.has(bearer)
         ? undefined
-        : refusal(401, 'UNAUTHENTICATED', 'Request had invalid authentication credentials.');
+        : googleRefusal(401, 'Request had invalid authentication credentials.');
     },
     other(received) {
       const found = prefix.exec(received.path);
       if (found?.[1] !== project)
-        return refusal(403, 'PERMISSION_DENIED', `Permission 'aiplatform.endpoints.predict' denied.`);
+        return googleRefusal(403, `Permission 'aiplatform.endpoints.predict' denied.`);
       if (found[3]!.endsWith(':predict')) return drawn(received);
       return inner.other(shortened(received));
     },
     check(received) {
       // The only place of Google's that knows no ids on calls.
       if (/"(functionCall|functionResponse)":\{"id":/.test(received.body))
-        return refusal(400, 'INVALID_ARGUMENT', 'Invalid JSON payload received. Unknown name "id".');
+        return googleRefusal(400, 'Invalid JSON payload received. Unknown name "id".');
       return inner.check(shortened(received));
     },
     streams: (received) => inner.streams!(shortened(received)),
@@ -127,18 +127,8 @@ function vendorOf(tokens: ReadonlySet<string>, project: string): Vendor {
 
 function drawn({ json: body }: Received): Refusal {
   const [instance] = body.instances as readonly Json[];
-  if (typeof instance?.prompt !== 'string')
-    return refusal(400, 'INVALID_ARGUMENT', 'Text prompt is required.');
+  if (typeof instance?.prompt !== 'string') return googleRefusal(400, 'Text prompt is required.');
   const count = Number((body.parameters as Json | undefined)?.sampleCount ?? 1);
   const prediction = { mimeType: 'image/png', bytesBase64Encoded: 'aW1hZ2U=' };
-  return json(200, { predictions: Array.from({ length: count }, () => prediction) });
+  return googleJson(200, { predictions: Array.from({ length: count }, () => prediction) });
 }
-
-const refusal = (status: number, word: string, message: string): Refusal =>
-  json(status, { error: { code: status, message, status: word } });
-
-const json = (status: number, body: unknown): Refusal => ({
-  status,
-  headers: { 'content-type': 'application/json; charset=UTF-8' },
-  body: JSON.stringify(body),
-});

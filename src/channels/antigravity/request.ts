@@ -146,29 +146,35 @@ function generationConfigOf(request: Json, claude: boolean): Json | undefined {
   return Object.keys(config).length > 0 ? config : undefined;
 }
 
-/** Room for an answer after the thoughts. */
+/** Room for an answer after the thoughts, where its client names no limit. */
 const answerTokens = 8_192;
+/** Anthropic's least budget, and the part of a limit that thoughts may take when they would take it all. */
+const leastBudget = 1_024;
+const thoughtShare = 3 / 4;
 
+/** The client's limit holds: thoughts that would fill it are shortened, and left out where too few tokens remain. */
 function claudeLengths(wished: number | undefined, thinking: Json | undefined): Json {
   const most = wished === undefined ? undefined : Math.min(wished, claudeLimit);
   const budget = thinking && budgetOf(thinking);
-  if (!thinking || budget === undefined || budget <= 0)
-    return compact({ maxOutputTokens: most, thinkingConfig: thinking && withBudget(thinking, budget) });
-  const bounded = Math.min(budget, claudeLimit - answerTokens);
-  const maxOutputTokens =
-    most !== undefined && most > bounded ? most : Math.min(bounded + answerTokens, claudeLimit);
-  return { maxOutputTokens, thinkingConfig: withBudget(thinking, bounded) };
+  if (!thinking || !budget) return compact({ maxOutputTokens: most, thinkingConfig: thinking });
+  if (most === undefined) {
+    const bounded = Math.min(budget, claudeLimit - answerTokens);
+    return { maxOutputTokens: bounded + answerTokens, thinkingConfig: withBudget(thinking, bounded) };
+  }
+  const bounded = budget < most ? budget : Math.floor(most * thoughtShare);
+  if (bounded < leastBudget) return { maxOutputTokens: most };
+  return { maxOutputTokens: most, thinkingConfig: withBudget(thinking, bounded) };
 }
 
-function withBudget(thinking: Json, thinkingBudget: number | undefined): Json {
+function withBudget(thinking: Json, thinkingBudget: number): Json {
   const { thinkingLevel: _, thinking_level: __, thinking_budget: ___, ...rest } = thinking;
-  return compact({ ...rest, thinkingBudget });
+  return { ...rest, thinkingBudget };
 }
 
-/** Claude's thinking is steered by budgets; -1 is its own choice. */
+/** Claude's thinking is steered by budgets; it has no choice of its own, which elsewhere is -1. */
 function budgetOf(thinking: Json): number | undefined {
   const budget = readNumber(thinking.thinkingBudget ?? thinking.thinking_budget);
-  if (budget !== undefined) return budget;
+  if (budget !== undefined) return budget < 0 ? effortBudgets.medium : budget;
   const level = readString(thinking.thinkingLevel ?? thinking.thinking_level)?.toLowerCase();
   return level === undefined ? undefined : effortBudgets[level as Effort];
 }

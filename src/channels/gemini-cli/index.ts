@@ -1,5 +1,6 @@
+import { omit, tryParseObject } from '../../core/json.ts';
 import { channel } from '../channel.ts';
-import { openCodeAssist, type Product } from '../code-assist.ts';
+import { type Fitted, openCodeAssist, type Product } from '../code-assist.ts';
 import { logins, tokenIn } from './login.ts';
 
 /** Gemini models by a Google account, through Code Assist as Google's Gemini CLI uses it. */
@@ -11,7 +12,19 @@ const product: Product = {
   dialect: 'vertex',
   bases: ({ api }) => [api!],
   tokenOf: tokenIn,
+  fit,
 };
+
+/** Fields that only the Gemini API knows; Code Assist refuses a request for them. */
+const unknown = new Set(['serviceTier', 'service_tier', 'store', 'model']);
+
+/** Clients rarely send one of them, so a body is not read before its text names one. */
+function fit(body: string): Fitted {
+  if (![...unknown].some((name) => body.includes(`"${name}"`))) return { body };
+  const request = tryParseObject(body);
+  const foreign = request && Object.keys(request).some((name) => unknown.has(name));
+  return { body: foreign ? JSON.stringify(omit(request, unknown)) : body };
+}
 
 export default channel({
   id: product.id,
