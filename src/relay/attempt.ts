@@ -5,7 +5,7 @@ import { type Json, replaceTopLevel, tryParseObject } from '../core/json.ts';
 import { chain, type Machine } from '../core/machine.ts';
 import type { UpstreamSide } from '../protocols/protocol.ts';
 import { holdsForeignThoughts } from '../protocols/seals.ts';
-import { type Answered, passHeaders, send } from '../wire/fetch.ts';
+import { type Answered, passHeaders, readerFor, send } from '../wire/fetch.ts';
 import type { Frame } from '../wire/sse.ts';
 import { adaptedBody, directEdit, variantOf } from './direct.ts';
 import { echoOf, type Errand } from './errand.ts';
@@ -14,7 +14,7 @@ import { type Dialect, directLane, translatedLane } from './lane.ts';
 import { type Listener, overhear } from './overhear.ts';
 import { type FittedTools, fitTools } from './tools.ts';
 import { payloadOf } from './payload.ts';
-import { type Flow, open, reader } from './pipe.ts';
+import { type Flow, open } from './pipe.ts';
 import type { Attempt } from './plan.ts';
 import { hearQuota } from './quota.ts';
 import { refusesThoughts, withoutThoughts } from './refused.ts';
@@ -225,7 +225,7 @@ async function streamAsWhole(
     }),
     closing: '',
   });
-  const source = reader(bodyOf(response));
+  const source = readerFor(response);
   for (let bytes = await source.read(); bytes; bytes = await source.read()) lane.push(bytes);
   lane.end();
   const reply = folder.reply();
@@ -256,7 +256,7 @@ async function readStream(
     ? directLane(passage.upstream.decodeStream(), dialect, directEdit(errand, attempt))
     : translatedLane(restoring(passage), dialect);
   try {
-    const flow = await open(lane, reader(bodyOf(response)), config.streaming['hold-seconds'] * 1000);
+    const flow = await open(lane, readerFor(response), config.streaming['hold-seconds'] * 1000);
     return { kind: 'flow', flow, headers };
   } catch (thrown) {
     throw thrown instanceof GatewayError ? judged(thrown, attempt, headers) : thrown;
@@ -302,9 +302,6 @@ const listening = (write: Machine<ChatEvent, Frame>, listener: Listener): Machin
 const isEventStream = (headers: Headers) =>
   /event-stream/i.test(headers.get('content-type') ?? 'text/event-stream');
 const isJson = (headers: Headers) => /\bjson\b/i.test(headers.get('content-type') ?? '');
-
-const bodyOf = (response: Answered): ReadableStream<Uint8Array> =>
-  response.body ?? new ReadableStream({ start: (controller) => controller.close() });
 
 function notJson(headers: Headers): GatewayError {
   const type = headers.get('content-type') ?? 'nothing recognisable';

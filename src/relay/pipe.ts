@@ -1,4 +1,5 @@
-import { asGatewayError, GatewayError } from '../core/error.ts';
+import { asGatewayError, type GatewayError } from '../core/error.ts';
+import type { Reader } from '../wire/reader.ts';
 import type { Lane } from './lane.ts';
 
 /** A stream that is being answered: what the client is due already, and where more comes from. */
@@ -8,44 +9,6 @@ export interface Flow {
   readonly held: Uint8Array[];
   /** Absent when the upstream has said everything already. */
   readonly reader: Reader | undefined;
-}
-
-/** Reads upstream bytes; a read that has begun is never lost, also when somebody stops waiting for it. */
-export interface Reader {
-  read(): Promise<Uint8Array | undefined>;
-  cancel(): void;
-}
-
-/** A reader over a body. Whatever breaks it comes out as a GatewayError. */
-export function reader(body: ReadableStream<Uint8Array>): Reader {
-  const source = body.getReader();
-  let pending: Promise<Uint8Array | undefined> | undefined;
-  const next = async () => {
-    try {
-      const { done, value } = await source.read();
-      return done ? undefined : value;
-    } catch (thrown) {
-      throw cut(thrown);
-    }
-  };
-  return {
-    read() {
-      pending ??= next().finally(() => (pending = undefined));
-      return pending;
-    },
-    cancel() {
-      source.cancel().catch(() => {});
-    },
-  };
-}
-
-function cut(thrown: unknown): GatewayError {
-  if (thrown instanceof GatewayError) return thrown;
-  return new GatewayError(
-    { kind: 'transport', phase: 'cut' },
-    'The upstream broke the connection in the middle of its answer.',
-    { cause: thrown, remedy: 'Send the request again.' },
-  );
 }
 
 /**
@@ -97,92 +60,102 @@ export interface PipeOptions {
  * A flow as a response body: pulled only as fast as the client reads, ended with whatever its lane says is due.
  * The flow may still be on its way; the client is kept waiting with heartbeats meanwhile.
  */
-export function pipe(coming: Flow | Promise<Flow>, options: PipeOptions): ReadableStream<Uint8Array> {
-  let flow: Flow | undefined;
-  let over = false;
-  let begun = false;
-  let waiting = false;
-  /** A flow that is still on its way has kept the client waiting already. */
-  let lastMs = coming instanceof Promise ? 0 : Date.now();
-  let out: ReadableStreamDefaultController<Uint8Array>;
+export const pipe = (coming: Flow | Promise<Flow>, options: PipeOptions): ReadableStream<Uint8Array> =>
+  new ReadableStream<Uint8Array>(new Pipe(coming, options), { highWaterMark: 0 });
 
-  function send(pieces: readonly Uint8Array[]): void {
-    if (over || pieces.length === 0) return;
-    for (const bytes of pieces) out.enqueue(bytes);
-    lastMs = Date.now();
+/** A class, because thousands are open at once: a stream in flight then holds its state and no code of its own. */
+class Pipe {
+  private flow: Flow | undefined;
+  private over = false;
+  private begun = false;
+  private waiting = false;
+  private lastMs: number;
+  private out: ReadableStreamDefaultController<Uint8Array> | undefined = undefined;
+
+  constructor(
+    private readonly coming: Flow | Promise<Flow>,
+    private readonly options: PipeOptions,
+  ) {
+    const late = coming instanceof Promise;
+    this.flow = late ? undefined : coming;
+    // A flow that is still on its way has kept the client waiting already.
+    this.lastMs = late ? 0 : Date.now();
   }
 
-  function first(): void {
-    if (!begun) options.first();
-    begun = true;
+  start(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    this.out = controller;
+    if (this.options.heartbeatMs > 0) watch(this);
   }
 
-  function close(error?: GatewayError, left = false): void {
-    if (over) return;
-    over = true;
-    pulses.delete(pulse);
-    flow?.reader?.cancel();
-    if (!left) out.close();
-    options.closed({ flow, left, ...(error ? { error } : {}) });
+  async pull(): Promise<void> {
+    this.waiting = true;
+    try {
+      const flow = (this.flow ??= await this.coming);
+      if (this.over) return flow.reader?.cancel();
+      await this.advance(flow);
+    } catch (thrown) {
+      const error = asGatewayError(thrown);
+      this.send(this.flow ? this.flow.lane.fail(error) : this.options.fail(error));
+      this.close(error);
+    }
+    this.waiting = false;
   }
 
-  const pulse: Pulse = (nowMs) => {
-    if (waiting && !over && nowMs - lastMs >= options.heartbeatMs) send([options.heartbeat]);
-  };
+  cancel(): void {
+    this.close(undefined, true);
+  }
 
-  async function pull(): Promise<void> {
-    flow ??= await coming;
-    if (over) return flow.reader?.cancel();
-    while (!over) {
-      const due = flow.held.splice(0);
-      if (due.length > 0) first();
-      send(due);
-      const { error, finish } = flow.lane.seen;
-      if (error || finish || !flow.reader) return close(error);
+  /** Keeps a client that has waited for long; called by the clock. */
+  beat(nowMs: number): void {
+    if (this.waiting && nowMs - this.lastMs >= this.options.heartbeatMs) this.send([this.options.heartbeat]);
+  }
+
+  /** Reads on until something is due to the client, or nothing more will be. */
+  private async advance({ held, lane, reader }: Flow): Promise<void> {
+    while (!this.over) {
+      const due = held.splice(0);
+      if (due.length > 0) this.first();
+      this.send(due);
+      const { error, finish } = lane.seen;
+      if (error || finish || !reader) return this.close(error);
       if (due.length > 0) return;
-      const bytes = await flow.reader.read();
-      if (over) return;
-      flow.held.push(...(bytes ? flow.lane.push(bytes) : flow.lane.end()));
+      const bytes = await reader.read();
+      if (this.over) return;
+      held.push(...(bytes ? lane.push(bytes) : lane.end()));
     }
   }
 
-  return new ReadableStream<Uint8Array>(
-    {
-      start(controller) {
-        out = controller;
-        if (options.heartbeatMs > 0) watch(pulse);
-      },
-      async pull() {
-        waiting = true;
-        try {
-          await pull();
-        } catch (thrown) {
-          const error = asGatewayError(thrown);
-          send(flow ? flow.lane.fail(error) : options.fail(error));
-          close(error);
-        }
-        waiting = false;
-      },
-      cancel() {
-        close(undefined, true);
-      },
-    },
-    { highWaterMark: 0 },
-  );
+  private send(pieces: readonly Uint8Array[]): void {
+    if (this.over || pieces.length === 0) return;
+    for (const bytes of pieces) this.out?.enqueue(bytes);
+    this.lastMs = Date.now();
+  }
+
+  private first(): void {
+    if (!this.begun) this.options.first();
+    this.begun = true;
+  }
+
+  private close(error?: GatewayError, left = false): void {
+    if (this.over) return;
+    this.over = true;
+    pipes.delete(this);
+    this.flow?.reader?.cancel();
+    if (!left) this.out?.close();
+    this.options.closed({ flow: this.flow, left, ...(error ? { error } : {}) });
+  }
 }
 
-type Pulse = (nowMs: number) => void;
-
 /** One clock for the heartbeats of all streams. */
-const pulses = new Set<Pulse>();
+const pipes = new Set<Pipe>();
 let ticking: ReturnType<typeof setInterval> | undefined;
 
-function watch(pulse: Pulse): void {
-  pulses.add(pulse);
+function watch(pipe: Pipe): void {
+  pipes.add(pipe);
   ticking ??= setInterval(() => {
     const nowMs = Date.now();
-    for (const beat of pulses) beat(nowMs);
-    if (pulses.size > 0) return;
+    for (const each of pipes) each.beat(nowMs);
+    if (pipes.size > 0) return;
     clearInterval(ticking);
     ticking = undefined;
   }, 250);

@@ -3,12 +3,12 @@ import { asGatewayError, GatewayError } from '../core/error.ts';
 import type { Usage } from '../core/event.ts';
 import { readArray, readObject, readString, replaceTopLevel } from '../core/json.ts';
 import { type Answered, passHeaders } from '../wire/fetch.ts';
+import { readerOf } from '../wire/reader.ts';
 import { dispatch, refusal, type Said } from './attempt.ts';
 import { type Errand, settle } from './errand.ts';
 import type { Exchange } from './exchange.ts';
 import { canDraw, drawImages } from './images.ts';
 import { meter, usageIn } from './observe.ts';
-import { reader } from './pipe.ts';
 import { type Attempt, narrowed, type Plan } from './plan.ts';
 
 /**
@@ -200,7 +200,7 @@ function passing(
   contentType: string,
 ): ReadableStream<Uint8Array> {
   const { record, signal } = errand.exchange;
-  const source = reader(body);
+  const source = readerOf(body);
   const watch = isText(contentType) ? meter() : undefined;
   let over = false;
 

@@ -1,5 +1,6 @@
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { GatewayError } from '../core/error.ts';
+import { type Reader, readerOf } from './reader.ts';
 import { failureHeader } from './socks.ts';
 import { brokenBody, proxyRefused, socksFailed, transportError } from './transport-error.ts';
 import { cancelled, type Timeouts, Watch } from './watch.ts';
@@ -110,8 +111,13 @@ class Watched implements Answered {
   }
 
   get body(): ReadableStream<Uint8Array<ArrayBuffer>> | null {
-    if (this.stream === undefined) this.stream = watchedBody(this.response.body, this.watch);
+    if (this.stream === undefined) this.stream = this.response.body && streamOf(this.reader());
     return this.stream;
+  }
+
+  /** The body without a stream around it. It is taken in one way only. */
+  reader(): Reader {
+    return readerOf(this.response.body, this.watch);
   }
 
   async bytes(): Promise<Uint8Array> {
@@ -148,38 +154,23 @@ function isShort(headers: Headers): boolean {
   return length !== null && Number(length) <= shortBytes;
 }
 
-function watchedBody(
-  source: ReadableStream<Uint8Array<ArrayBuffer>> | null,
-  watch: Watch,
-): ReadableStream<Uint8Array<ArrayBuffer>> | null {
-  if (!source) {
-    watch.over();
-    return null;
-  }
-  const reader = source.getReader();
-  return new ReadableStream<Uint8Array<ArrayBuffer>>(
+/** A reader over the body of an answer, of whichever kind. */
+export const readerFor = (answer: Answered): Reader =>
+  answer instanceof Watched ? answer.reader() : readerOf(answer.body);
+
+/** A reader as a stream that is pulled no faster than somebody reads it. */
+const streamOf = (reader: Reader): ReadableStream<Uint8Array<ArrayBuffer>> =>
+  new ReadableStream<Uint8Array<ArrayBuffer>>(
     {
       async pull(controller) {
-        watch.wait();
-        try {
-          const { done, value } = await reader.read();
-          watch.rest();
-          if (!done) return controller.enqueue(value);
-          watch.over();
-          controller.close();
-        } catch (thrown) {
-          watch.over();
-          throw brokenBody(thrown);
-        }
+        const bytes = await reader.read();
+        if (bytes) controller.enqueue(bytes);
+        else controller.close();
       },
-      cancel() {
-        watch.over();
-        return reader.cancel();
-      },
+      cancel: () => reader.cancel(),
     },
     { highWaterMark: 0 },
   );
-}
 
 const unpackedLimit = 256 * 1024 * 1024;
 

@@ -14,15 +14,34 @@ const frameLimit = 64 * 1024 * 1024;
  * Bytes to frames, after the WHATWG event-stream grammar: any chunking, LF, CRLF or CR, several data lines,
  * comments, a byte order mark, and a last frame without its blank line.
  */
-export function frames(): Machine<Uint8Array, Frame> {
-  const decoder = new TextDecoder();
-  /** The line that is not over yet. It holds no line end, but for a CR at its end that may be half of a CRLF. */
-  let rest = '';
-  let event: string | undefined;
-  let data: string | undefined;
-  let halfEnd = false;
+export const frames = (): Machine<Uint8Array, Frame> => new Frames();
 
-  function* take(text: string, last: boolean): Iterable<Frame> {
+/** A class, and lists instead of generators: a stream in flight then holds its state and no code of its own. */
+class Frames implements Machine<Uint8Array, Frame> {
+  private readonly decoder = new TextDecoder();
+  /** The line that is not over yet. It holds no line end, but for a CR at its end that may be half of a CRLF. */
+  private rest = '';
+  private event: string | undefined = undefined;
+  private data: string | undefined = undefined;
+  private halfEnd = false;
+
+  push(bytes: Uint8Array): readonly Frame[] {
+    const text = this.decoder.decode(bytes, { stream: true });
+    const read: Frame[] = [];
+    // A long line comes in many reads. Looking at the new text only keeps it linear.
+    if (!this.halfEnd && !text.includes('\n') && !text.includes('\r')) this.rest += text;
+    else this.take(this.rest + text, false, read);
+    if (this.rest.length > frameLimit || (this.data?.length ?? 0) > frameLimit) throw tooLarge();
+    return read;
+  }
+
+  end(): readonly Frame[] {
+    const read: Frame[] = [];
+    this.take(`${this.rest}${this.decoder.decode()}\n\n`, true, read);
+    return read;
+  }
+
+  private take(text: string, last: boolean, read: Frame[]): void {
     let from = 0;
     let lf = text.indexOf('\n');
     let cr = text.indexOf('\r');
@@ -31,81 +50,80 @@ export function frames(): Machine<Uint8Array, Frame> {
       // A CR at the very end may be half of a CRLF, so it waits for more.
       const end = crFirst && cr + 1 === text.length && !last ? -1 : crFirst ? cr : lf;
       if (end < 0) break;
-      yield* onLine(text.slice(from, end));
+      this.onLine(text, from, end, read);
       from = end + (crFirst && lf === cr + 1 ? 2 : 1);
       if (lf >= 0 && lf < from) lf = text.indexOf('\n', from);
       if (cr >= 0 && cr < from) cr = text.indexOf('\r', from);
     }
-    rest = text.slice(from);
-    halfEnd = rest.endsWith('\r');
+    this.rest = text.slice(from);
+    this.halfEnd = this.rest.endsWith('\r');
   }
 
-  function* onLine(line: string): Iterable<Frame> {
-    if (line === '') {
-      if (data !== undefined) yield event === undefined ? { data } : { event, data };
-      event = data = undefined;
+  private onLine(text: string, from: number, end: number, read: Frame[]): void {
+    const { event, data } = this;
+    if (from === end) {
+      if (data !== undefined) read.push(event === undefined ? { data } : { event, data });
+      this.event = this.data = undefined;
       return;
     }
-    const colon = line.indexOf(':');
-    if (colon === 0) return;
-    const name = colon < 0 ? line : line.slice(0, colon);
-    const value = colon < 0 ? '' : line.slice(line.charCodeAt(colon + 1) === 32 ? colon + 2 : colon + 1);
-    if (name === 'data') data = data === undefined ? value : `${data}\n${value}`;
-    if (name === 'event') event = value;
+    const found = text.indexOf(':', from);
+    const colon = found < 0 || found > end ? end : found;
+    if (colon === from) return;
+    const name = text.slice(from, colon);
+    const value = text.slice(colon + (text.charCodeAt(colon + 1) === 32 ? 2 : 1), end);
+    if (name === 'data') this.data = data === undefined ? value : `${data}\n${value}`;
+    if (name === 'event') this.event = value;
   }
-
-  return {
-    *push(bytes) {
-      const text = decoder.decode(bytes, { stream: true });
-      // A long line comes in many reads. Looking at the new text only keeps it linear.
-      if (!halfEnd && !text.includes('\n') && !text.includes('\r')) rest += text;
-      else yield* take(rest + text, false);
-      if (rest.length > frameLimit || (data?.length ?? 0) > frameLimit) throw tooLarge();
-    },
-    *end() {
-      yield* take(`${rest}${decoder.decode()}\n\n`, true);
-    },
-  };
 }
 
 /**
  * Cuts a byte stream between frames: gives every byte back in order, but only whole frames at a time, so that a
  * stream can be ended cleanly wherever the upstream stops. What is left at the end is given as it came.
  */
-export function wholeFrames(): Machine<Uint8Array, Uint8Array> {
-  let held: Uint8Array[] = [];
-  let heldLength = 0;
-  /** The last bytes of what is held: enough to see a blank line that began there. */
-  let tail: Uint8Array = new Uint8Array();
+export const wholeFrames = (): Machine<Uint8Array, Uint8Array> => new WholeFrames();
 
-  function hold(bytes: Uint8Array, seen: Uint8Array): void {
-    if (bytes.length > 0) held.push(bytes);
-    heldLength += bytes.length;
-    tail = seen.subarray(-3);
-    if (heldLength > frameLimit) throw tooLarge();
+const nothing = new Uint8Array();
+
+class WholeFrames implements Machine<Uint8Array, Uint8Array> {
+  private held: Uint8Array[] = [];
+  private heldLength = 0;
+  /** The last bytes of what is held: enough to see a blank line that began there. */
+  private tail: Uint8Array = nothing;
+
+  push(bytes: Uint8Array): readonly Uint8Array[] {
+    const { held, tail } = this;
+    const seen = tail.length === 0 ? bytes : concat([tail, bytes]);
+    const cut = lastBlankLine(seen) - tail.length;
+    if (cut <= 0) {
+      this.hold(bytes, seen);
+      return [];
+    }
+    const whole = cut === bytes.length ? bytes : bytes.subarray(0, cut);
+    const given = held.length === 0 ? whole : concat([...held, whole]);
+    this.forget();
+    if (cut < bytes.length) this.hold(bytes.subarray(cut), bytes.subarray(cut));
+    return [given];
   }
 
-  return {
-    *push(bytes) {
-      const seen = tail.length === 0 ? bytes : concat([tail, bytes]);
-      const cut = lastBlankLine(seen) - tail.length;
-      if (cut <= 0) {
-        hold(bytes, seen);
-        return;
-      }
-      const whole = concat([...held, cut === bytes.length ? bytes : bytes.subarray(0, cut)]);
-      held = [];
-      heldLength = 0;
-      const left = bytes.subarray(cut);
-      hold(left, left);
-      yield whole;
-    },
-    *end() {
-      if (heldLength > 0) yield concat(held);
-      held = [];
-      heldLength = 0;
-    },
-  };
+  end(): readonly Uint8Array[] {
+    const rest = this.heldLength > 0 ? [concat(this.held)] : [];
+    this.forget();
+    return rest;
+  }
+
+  private hold(bytes: Uint8Array, seen: Uint8Array): void {
+    if (bytes.length > 0) this.held.push(bytes);
+    this.heldLength += bytes.length;
+    // A copy: a view would keep all that was read with it.
+    this.tail = seen.slice(-3);
+    if (this.heldLength > frameLimit) throw tooLarge();
+  }
+
+  private forget(): void {
+    if (this.held.length > 0) this.held = [];
+    this.heldLength = 0;
+    this.tail = nothing;
+  }
 }
 
 /** The offset just after the last blank line, 0 when there is none. CR alone ends a line only where no LF does. */
