@@ -13,6 +13,7 @@ import {
 } from './bench/measure.ts';
 import { pinned } from './bench/process.ts';
 import { aimsOf, render, type Results } from './bench/report.ts';
+import { measureSelection, renderSelection } from './bench/selection.ts';
 import { gateway, nginx, passThrough, type Target, upstream } from './bench/targets.ts';
 import { root } from './run/step.ts';
 
@@ -41,8 +42,9 @@ const binary = join(home, 'cliproxyapi++.exe');
 copyFileSync(values.binary === undefined ? build() : resolve(values.binary), binary);
 
 const results = await measureAll();
-const aims = aimsOf(results);
-console.log(values.json ? JSON.stringify({ ...results, aims }, null, 2) : `\n${render(results)}`);
+const selection = measureSelection();
+const aims = [...aimsOf(results), ...selection];
+console.log(values.json ? JSON.stringify({ ...results, aims }, null, 2) : `\n${render(results)}\n\n${renderSelection(selection)}`);
 process.exit(values.gate && aims.some(({ met }) => !met) ? 1 : 0);
 
 async function measureAll(): Promise<Results> {

@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
-import { compact } from '../core/json.ts';
+import { compact, readBoolean, readObject } from '../core/json.ts';
+import { fieldOf, numberField } from './fields.ts';
 
 /** What an operator allows a credential or a provider to be used for; absent: without limit. */
 export interface Limits {
@@ -55,6 +56,26 @@ export function limitsOf(setting: RateLimit | undefined): Limits | undefined {
     ...(wait === undefined ? {} : { wait }),
     maxWaitMs: (setting['max-wait-seconds'] ?? 30) * 1000,
   };
+}
+
+/** The same as the file of a login gives them; what is no number is left out. */
+export function limitsIn(value: unknown): Limits | undefined {
+  const given = readObject(value) ?? {};
+  const least1 = (name: string) => {
+    const number = Math.trunc(numberField(given, name) ?? 0);
+    return number >= 1 ? number : undefined;
+  };
+  return limitsOf(
+    compact({
+      rpm: least1('rpm'),
+      tpm: least1('tpm'),
+      rpd: least1('rpd'),
+      tpd: least1('tpd'),
+      'max-in-flight': least1('max_in_flight'),
+      'wait-on-limit': readBoolean(fieldOf(given, 'wait_on_limit')),
+      'max-wait-seconds': numberField(given, 'max_wait_seconds'),
+    }),
+  );
 }
 
 /** Why a limit lets nobody through, and until when; Infinity when only a call that ends can tell. */

@@ -122,7 +122,7 @@ export function demote(seat: Seat, low: Standing): void {
 }
 
 function waitAt(standing: Standing, seat: Seat, untilMs: number): void {
-  standing.parked.push(seat);
+  standing.park(seat);
   lookAgain(seat.lineup.dues, standing, untilMs);
 }
 

@@ -246,7 +246,7 @@ export class Pool {
     if (policy.transientMs <= 0) return;
     const place = seat[sphere];
     place.failures++;
-    place.suspects.add(seat.model);
+    place.suspects?.add(seat.model);
     this.rest(seat.model, error, order, policy);
     if (place.failures >= breaksAfter) this.breakOff(place, error, policy);
   }
@@ -269,10 +269,10 @@ export class Pool {
     const failures = place.failures - breaksAfter + 1;
     const rest = breakAfter(error, { policy, nowMs: this.now(), failures, random: this.random() });
     if (rest !== undefined) place.rest = { ...rest, since: ++this.order };
-    for (const suspect of place.suspects)
+    for (const suspect of place.suspects ?? [])
       if (suspect.rest && !suspect.rest.told && sphereOf(suspect.rest.error) === place.sphere)
         this.lift(suspect);
-    place.suspects.clear();
+    place.suspects?.clear();
   }
 
   /** An answer ends every rest that began before its request went out. */
@@ -284,7 +284,7 @@ export class Pool {
   private recover(standing: Standing, order: number): void {
     if (standing.rest !== undefined && standing.rest.since > order) return;
     standing.failures = 0;
-    if (standing.suspects.size > 0) standing.suspects.clear();
+    standing.suspects?.clear();
     if (standing.rest !== undefined) this.lift(standing);
   }
 
@@ -306,8 +306,8 @@ export class Pool {
 
   private release(standing: Standing): void {
     const seats = standing.parked;
-    if (seats.length === 0) return;
-    standing.parked = [];
+    if (seats === undefined) return;
+    standing.parked = undefined;
     for (const seat of seats) restore(seat);
     if (this.waiting > 0) for (const { lineup } of seats) this.admit(lineup);
   }
@@ -317,7 +317,7 @@ export class Pool {
     if (standing.rest !== undefined && standing.rest.untilMs > nowMs)
       return lookAgain(this.dues, standing, standing.rest.untilMs);
     if (standing.limits === undefined) return this.release(standing);
-    const { parked } = standing;
+    const { parked = [] } = standing;
     const wanted = this.waiting > 0 ? parked.findIndex(({ lineup }) => lineup.waiting.length > 0) : 0;
     const [seat] = parked.splice(Math.max(0, wanted), 1);
     if (seat === undefined) return;

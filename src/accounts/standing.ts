@@ -17,9 +17,13 @@ export interface Block {
   readonly waits?: boolean;
 }
 
+/** Nobody has told anything of a quota. */
+const unknown: readonly QuotaWindow[] = [];
+
 /**
  * How a host, a provider, a credential or a model of a credential stands. One object for as long as the program runs,
- * whatever the config does, because all of them are known by what they are.
+ * whatever the config does, because all of them are known by what they are. There are as many as credentials and models,
+ * so most of it comes into being only when something happens.
  */
 export class Standing {
   inFlight = 0;
@@ -27,26 +31,29 @@ export class Standing {
   /** In a row; the first success forgets them. */
   failures = 0;
   last: { readonly error: GatewayError; readonly atMs: number } | undefined;
-  quota: readonly QuotaWindow[] = [];
+  quota: readonly QuotaWindow[] = unknown;
   /** Until when less of a quota is left than the operator wants to keep. */
   lowUntilMs = 0;
   /** The recent time to the first byte, smoothed. */
   firstByteMs = 0;
   firstByteAtMs = 0;
   /** Seats out of rotation because of this; they come back when it changes. */
-  parked: Seat[] = [];
+  parked: Seat[] | undefined;
   /** When they are to be looked at again. */
   dueMs = 0;
   /** What a provider may be asked again, for requests that it has failed. */
-  readonly budget = new Budget();
-  /** Models of credentials that rest because this was in trouble, until it is known to be. */
-  readonly suspects = new Set<Standing>();
+  readonly budget: Budget | undefined;
+  /** Models of credentials that rest because a provider or host was in trouble, until it is known to be. */
+  readonly suspects: Set<Standing> | undefined;
   private meter: Meter | undefined;
 
   constructor(
     readonly sphere: Sphere | 'limits',
     readonly key: string,
-  ) {}
+  ) {
+    this.budget = sphere === 'provider' ? new Budget() : undefined;
+    this.suspects = sphere === 'provider' || sphere === 'host' ? new Set() : undefined;
+  }
 
   set limits(limits: Limits | undefined) {
     if (limits === this.meter?.limits) return;
@@ -57,6 +64,10 @@ export class Standing {
 
   get limits(): Limits | undefined {
     return this.meter?.limits;
+  }
+
+  park(seat: Seat): void {
+    (this.parked ??= []).push(seat);
   }
 
   /** What stands against one more request of about so many tokens. */

@@ -182,7 +182,8 @@ export class Walk<T extends Option = Option> implements Chooser {
     this.seat = undefined;
     const nowMs = this.ground.now();
     for (const standing of seat.standings) standing.give(nowMs, tokens - this.tokens);
-    for (const standing of seat.standings) if (standing.parked.length > 0) this.ground.freed(standing, nowMs);
+    for (const standing of seat.standings)
+      if (standing.parked !== undefined) this.ground.freed(standing, nowMs);
   }
 
   refuses(seat: Seat): boolean {
@@ -246,13 +247,13 @@ export class Walk<T extends Option = Option> implements Chooser {
   /** A provider that failed this request is asked again only within its budget. */
   private mayAsk({ provider }: Seat, nowMs: number): boolean {
     const { woes } = this;
-    if (!woes?.troubled.has(provider) || provider.budget.spend(nowMs)) return true;
+    if (!woes?.troubled.has(provider) || provider.budget!.spend(nowMs)) return true;
     woes.overBudget.add(provider);
     return false;
   }
 
   private take(seat: Seat, nowMs: number): T {
-    if (!this.woes?.troubled.has(seat.provider)) seat.provider.budget.earn(this.wish.policy.retryShare);
+    if (!this.woes?.troubled.has(seat.provider)) seat.provider.budget!.earn(this.wish.policy.retryShare);
     this.seat = seat;
     this.order = this.ground.nextOrder();
     for (const standing of seat.standings) standing.take(nowMs, this.tokens);

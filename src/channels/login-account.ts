@@ -1,12 +1,13 @@
 import { type Account, accountId } from '../accounts/account.ts';
-import { fieldOf, numberField, textField } from '../accounts/fields.ts';
+import { fieldOf, flagField, numberField, textField } from '../accounts/fields.ts';
+import { limitsIn } from '../accounts/limits.ts';
 import type { Login } from '../accounts/login.ts';
-import { readObject } from '../core/json.ts';
+import { compact, readObject } from '../core/json.ts';
 import { type HeaderRules, headerRules, proxyOf } from './entry.ts';
 import type { Tools } from './channel.ts';
 
 /**
- * A login as an account of a connection, with the priority, weight and proxy that its file asks for.
+ * A login as an account of a connection, with the priority, weight, proxy and limits that its file asks for.
  * @param workspace where one login stands for several accounts, such as a project; the account is another one then.
  */
 export function loginAccount(login: Login, provider: string, tools: Tools, workspace?: string): Account {
@@ -21,6 +22,11 @@ export function loginAccount(login: Login, provider: string, tools: Tools, works
     weight: Math.max(0, Math.trunc(numberField(fields, 'weight') ?? 1)),
     proxy: proxyOf(textField(fields, 'proxy_url'), 'proxy_url', tools),
     ...(place === undefined ? {} : { workspace: place }),
+    ...compact({
+      limits: limitsIn(fieldOf(fields, 'rate_limit')),
+      neverRests: flagField(fields, 'disable_cooling') || undefined,
+      extraRounds: numberField(fields, 'request_retry'),
+    }),
   };
 }
 

@@ -133,7 +133,7 @@ describe('fallbacks', () => {
 
   test('the preview of a model takes over when its quota is used up, where the config says so', async () => {
     const answer: Answer = async (request) => {
-      const { model } = (await json(request)) as { model: string };
+      const { model } = (await request.json()) as { model: string };
       return model === 'pro' ? refuse(429, 'rate_limit') : reply(model);
     };
     const models = ['name: pro', 'name: pro-preview-05-06'];
