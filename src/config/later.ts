@@ -106,10 +106,16 @@ export const laterChannels = {
         'agent-task-type': text('', 'Task type sent along.'),
         'preferred-endpoint': text('', 'Endpoint tried first.'),
       }),
-      { description: 'Kiro accounts.', ...noChannel },
+      {
+        description: 'Kiro accounts.',
+        withoutEffect:
+          'a login renews itself, so it lives in the auth folder: cliproxyapi++ auth import kiro FILE',
+      },
     ),
   ),
-  'kiro-preferred-endpoint': text('', 'Endpoint that Kiro accounts try first.', noChannel),
+  'kiro-preferred-endpoint': text('', 'Endpoint that Kiro accounts try first.', {
+    withoutEffect: 'each login says it for itself: preferred_endpoint in its file',
+  }),
   'kiro-fingerprint': maybe(
     group('Device description for Kiro.', {}, { additionalProperties: true, ...neverDisguised }),
   ),
