@@ -14,7 +14,7 @@ import {
 import type { BrowserWay, DevicePrompt, DeviceWay, Import, Logins, Net } from '../login.ts';
 import { exchangeCode, grantFields, refreshGrant, tokenAnswer } from '../oauth.ts';
 import { holderOf, identify } from './identity.ts';
-import { spanName } from './quota.ts';
+import { usageQuota } from './quota.ts';
 
 /** Signing in with ChatGPT (spec: codex, OAuth). */
 
@@ -151,20 +151,7 @@ async function renew(fields: Json, net: Net): Promise<Json> {
 async function quota(login: Login, net: Net): Promise<readonly QuotaWindow[]> {
   const response = await net.fetch(net.endpoints.usage!, { headers: credentials(login.fields) });
   if (!response.ok) await tokenAnswer(response);
-  const limits = readObject(tryParseObject(await response.text())?.rate_limit) ?? {};
-  return ['primary', 'secondary'].flatMap((name) => {
-    const window = readObject(limits[`${name}_window`]);
-    const used = readNumber(window?.used_percent);
-    if (!window || used === undefined) return [];
-    const reset = readNumber(window.reset_at);
-    return compact({
-      name: spanName((readNumber(window.limit_window_seconds) ?? 0) / 60) ?? name,
-      remainingShare: Math.max(0, 1 - used / 100),
-      resetsAt: reset === undefined ? undefined : reset * 1000,
-      source: 'usage',
-      seenAt: net.now(),
-    });
-  });
+  return usageQuota(tryParseObject(await response.text()) ?? {}, net.now());
 }
 
 /** What every request of a login says of it. */
