@@ -107,11 +107,11 @@ test('rules of the operator change what an error means', async () => {
     const seen = await exchange(ruled, direction, text, false);
     const used = keysUsed(provider);
     await exchange(ruled, direction, text, false);
-    return { status: seen.status, used, then: keysUsed(provider).at(-1) };
+    return { status: seen.status, used, next: keysUsed(provider).at(-1) };
   };
-  expect(await meets(400, 'please retry')).toEqual({ status: 200, used: [1, 2], then: 1 });
-  expect(await meets(500, 'Maintenance')).toEqual({ status: 502, used: [1], then: 1 });
-  expect(await meets(403, 'odd')).toEqual({ status: 403, used: [1], then: 2 });
-  expect(await meets(422, 'odd')).toEqual({ status: 200, used: [1, 2], then: 2 });
+  expect(await meets(400, 'please retry')).toEqual({ status: 200, used: [1, 2], next: 1 });
+  expect(await meets(500, 'Maintenance')).toEqual({ status: 502, used: [1], next: 1 });
+  expect(await meets(403, 'odd')).toEqual({ status: 403, used: [1], next: 2 });
+  expect(await meets(422, 'odd')).toEqual({ status: 200, used: [1, 2], next: 2 });
   await ruled.stop();
 });

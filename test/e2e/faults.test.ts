@@ -211,3 +211,43 @@ test('a frame of 20 MiB comes through both lanes', async () => {
     expect(sent.reduce((length, frame) => length + frame.data.length, 0)).toBeGreaterThan(20 * 1024 * 1024);
   }
 });
+
+describe("the operator's word", () => {
+  test('a fallback answers for a provider that fails, and the answer names it', async () => {
+    await open({ more: 'fallbacks:\n  gpt-sim: [claude-sim]\n  claude-sim: [gpt-sim]\n' });
+    for (const direction of directions) {
+      behind(it, direction).next.push({ kind: 'status', status: 503 });
+      const response = await ask(it.program, direction, 'say fine', { body: { stream: true } });
+      const other = direction.model === 'gpt-sim' ? 'claude/claude-sim' : 'sim/gpt-sim';
+      expect(response.headers.get('x-gateway-route')).toBe(other);
+      const sent = await framesOf(response);
+      expect(terminals(protocolOf(direction), sent)).toEqual({ count: 1, last: 'finish' });
+    }
+  });
+
+  test('a rule on errors ends the walk or goes on with the next key', async () => {
+    const rules = ['stop', 'continue'].map(
+      (action) => `{status: 422, match: [please ${action}], action: ${action}}`,
+    );
+    await open({ keys: [simulatorKey, secondKey], rules });
+    const direction = directions[0];
+    const meets = async (message: string) => {
+      it.openai.reset();
+      it.openai.next.push({ kind: 'status', status: 422, body: JSON.stringify({ error: { message } }) });
+      const { status } = await ask(it.program, direction, 'say fine');
+      return [status, it.openai.received.length];
+    };
+    expect(await meets('please stop')).toEqual([400, 1]);
+    expect(await meets('please continue')).toEqual([200, 2]);
+  });
+
+  test('payload rules edit what goes to a provider, on either lane', async () => {
+    const rules = 'payload:\n  override:\n    - {models: [{name: "*-sim"}], params: {temperature: 0.25}}\n';
+    await open({ more: rules });
+    for (const direction of directions) {
+      const response = await ask(it.program, direction, 'say fine', { body: { temperature: 1 } });
+      expect(response.status).toBe(200);
+      expect(behind(it, direction).received.at(-1)!.json.temperature).toBe(0.25);
+    }
+  });
+});

@@ -21,6 +21,8 @@ export interface Wish extends Omit<Launch, 'config'> {
   readonly keys?: readonly string[];
   /** More of config.yaml. */
   readonly more?: string;
+  /** The `request-scoped-errors` of OpenAI's entry. */
+  readonly rules?: readonly string[];
   /** Where the providers stand; the simulators when left out. */
   readonly openaiUrl?: string;
   readonly anthropicUrl?: string;
@@ -30,12 +32,12 @@ export interface Wish extends Omit<Launch, 'config'> {
 export async function gateway(wish: Wish = {}): Promise<Gateway> {
   const openai = openaiUpstream();
   const anthropic = anthropicUpstream();
-  const { keys = [simulatorKey], more = '', openaiUrl, anthropicUrl, ...launch } = wish;
+  const { keys = [simulatorKey], more = '', rules = [], openaiUrl, anthropicUrl, ...launch } = wish;
   for (const key of keys) {
     openai.keys.add(key);
     anthropic.keys.add(key);
   }
-  const config = providers(openaiUrl ?? openai.url, anthropicUrl ?? anthropic.url, keys) + more;
+  const config = providers(openaiUrl ?? openai.url, anthropicUrl ?? anthropic.url, keys, rules) + more;
   const program = await start({ ...launch, config });
   return {
     program,
@@ -51,7 +53,12 @@ export async function gateway(wish: Wish = {}): Promise<Gateway> {
 }
 
 /** The provider entries of config.yaml. */
-export const providers = (openaiUrl: string, anthropicUrl: string, keys: readonly string[]): string =>
+export const providers = (
+  openaiUrl: string,
+  anthropicUrl: string,
+  keys: readonly string[],
+  rules: readonly string[] = [],
+): string =>
   [
     'openai-compatibility:',
     '  - name: sim',
@@ -60,6 +67,7 @@ export const providers = (openaiUrl: string, anthropicUrl: string, keys: readonl
     ...keys.map((key) => `      - api-key: ${key}`),
     '    models:',
     '      - name: gpt-sim',
+    `    request-scoped-errors: [${rules.join(', ')}]`,
     'claude-api-key:',
     ...keys.flatMap((key) => [
       `  - api-key: ${key}`,

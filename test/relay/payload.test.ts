@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import { payloadRules } from '../../src/config/payload.ts';
 import { ruledBody, type Sent } from '../../src/relay/payload.ts';
 import { parse, refused } from '../config/support.ts';
+import { compatible, standing, upstream } from './support.ts';
 
 /** Payload rules on a body that is ready to be sent. */
 
@@ -142,5 +143,73 @@ describe('what cannot be used is a fault of the config that names the path', () 
     const said = refused(() => parse(`payload:\n${yaml}`)).message;
     expect(said).toContain(path);
     expect(said).toContain(message);
+  });
+});
+
+describe('on the way to an upstream', () => {
+  const yaml = [
+    'payload:',
+    '  default:',
+    '    - {models: [{name: "gpt*"}], params: {temperature: 0.25}}',
+    '  override:',
+    '    - {models: [{name: real/gpt, from-protocol: claude}], params: {user: translated}}',
+    '    - {models: [{name: gpt, from-protocol: openai}], params: {user: direct}}',
+    '    - {models: [{name: claude, protocol: claude, headers: {x-team: "blue*"}}], params: {metadata.user_id: blue}}',
+    '  filter:',
+    '    - {models: [{name: "gpt(high)"}], params: [reasoning_effort]}',
+    '',
+  ].join('\n');
+
+  /** Sends a request and gives the body that came out at the other end. */
+  async function sentBody(path: string, body: string, headers: Record<string, string> = {}): Promise<string> {
+    const bodies: string[] = [];
+    const provider = upstream(async (request) => {
+      bodies.push(await request.text());
+      return Response.json({ error: { message: 'Seen.' } }, { status: 400 });
+    });
+    const entries = [
+      'claude-api-key:',
+      `  - {api-key: sk-upstream-one-0123456789, base-url: "${provider.url}", models: [{name: claude-real, alias: claude}]}`,
+    ].join('\n');
+    const models = ['{name: real/gpt, alias: gpt}'];
+    const it = standing(
+      `openai-compatibility:\n${compatible('sim', provider.url, models)}${entries}\n${yaml}`,
+    );
+    await it.post(path, body, { headers });
+    await it.stop();
+    await provider.stop();
+    return bodies[0]!;
+  }
+
+  const messages = '[{"role":"user","content":"Hi \\u00e9"}]';
+
+  test('the direct lane keeps every byte that no rule touches', async () => {
+    const body = ` {"model":"gpt", "n" : 1.0 ,"messages":${messages}}`;
+    expect(await sentBody('/v1/chat/completions', body)).toBe(
+      `{"model":"real/gpt","n" : 1.0,"messages":${messages},"temperature":0.25,"user":"direct"}`,
+    );
+  });
+
+  test('a model that no rule is for is sent as it is', async () => {
+    const body = ` {"model":"claude", "max_tokens" : 9 ,"messages":${messages}}`;
+    expect(await sentBody('/v1/messages', body)).toBe(body.replace('"claude"', '"claude-real"'));
+    const ruled = await sentBody('/v1/messages', body, { 'x-team': 'blue-7' });
+    expect(ruled).toContain('"metadata":{"user_id":"blue"}');
+  });
+
+  test('a translated request is edited in the words of its upstream', async () => {
+    const body = `{"model":"gpt","max_tokens":9,"temperature":1,"messages":${messages}}`;
+    expect(JSON.parse(await sentBody('/v1/messages', body))).toMatchObject({
+      model: 'real/gpt',
+      temperature: 1,
+      user: 'translated',
+    });
+  });
+
+  test('a rule for a name with its suffix sees what the suffix became', async () => {
+    const body = `{"model":"gpt(high)","messages":${messages}}`;
+    const sent = JSON.parse(await sentBody('/v1/chat/completions', body));
+    expect(sent).toMatchObject({ model: 'real/gpt', user: 'direct' });
+    expect(sent).not.toHaveProperty('reasoning_effort');
   });
 });
