@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { LoginRefused } from '../../src/accounts/login.ts';
 import { regionFault, startUrlFault } from '../../src/channels/kiro/account.ts';
 import { logins } from '../../src/channels/kiro/login.ts';
+import { placesOf } from '../../src/channels/kiro/service.ts';
 import type { BrowserWay, DeviceWay, Net } from '../../src/channels/login.ts';
 import { GatewayError } from '../../src/core/error.ts';
 import type { Json } from '../../src/core/json.ts';
@@ -251,6 +252,30 @@ describe('the file of the IDE', () => {
 
   test('a file that names an impossible region is refused', () => {
     expect(() => logins.identify({ access_token: 'a', region: 'eu/../..' })).toThrow('region');
+  });
+});
+
+describe('where requests go', () => {
+  const bases = (fields: Json, changes: Readonly<Record<string, string>> = {}) =>
+    placesOf(fields, { ...logins.endpoints, ...changes }).map(({ base }) => base);
+
+  test('follows the account, not the directory it signs in at', () => {
+    const arn = 'arn:aws:codewhisperer:eu-central-1:123456789012:profile/X';
+    expect(bases({ region: 'ap-south-1' })).toEqual([
+      'https://q.us-east-1.amazonaws.com',
+      'https://codewhisperer.us-east-1.amazonaws.com',
+    ]);
+    expect(bases({ profile_arn: arn })[0]).toBe('https://q.eu-central-1.amazonaws.com');
+    expect(bases({ profile_arn: arn, api_region: 'us-west-2' })[0]).toBe('https://q.us-west-2.amazonaws.com');
+    expect(bases({ profile_arn: 'arn:aws:x:evil.com/:1:profile/X' })[0]).toBe(
+      'https://q.us-east-1.amazonaws.com',
+    );
+  });
+
+  test('is in the order that the file prefers, and one place alone where the operator set one', () => {
+    expect(bases({ preferred_endpoint: 'IDE' })[0]).toContain('codewhisperer');
+    expect(bases({ preferred_endpoint: 'amazonq' })[0]).toContain('//q.');
+    expect(bases({}, { api: 'https://relay.example.com' })).toEqual(['https://relay.example.com']);
   });
 });
 

@@ -7,6 +7,7 @@ import { frames } from '../../src/wire/sse.ts';
 import { kept, type Kept } from '../support/kept.ts';
 import { awsEvent } from '../support/kiro-frames.ts';
 import { kiroProfile, kiroUpstream, type KiroUpstream } from '../support/kiro-upstream.ts';
+import { refusingUrl } from '../support/upstream.ts';
 import { terminals } from '../support/wires.ts';
 
 /** Every kind of client through the relay to Kiro, with the real keeper of logins between. */
@@ -22,13 +23,17 @@ afterEach(async () => {
   expect(refused).toEqual([]);
 });
 
-async function between(method: 'social' | 'builder-id' = 'social', more: Json = {}): Promise<Kept> {
+async function between(
+  method: 'social' | 'builder-id' = 'social',
+  more: Json = {},
+  addresses: Readonly<Record<string, string>> = {},
+): Promise<Kept> {
   kiro = kiroUpstream();
   const social = method === 'social';
   const { clientId, clientSecret } = kiro.auth.client();
   const caller = { method, profileArn: social ? kiroProfile : undefined };
   const tokens = kiro.auth.issue(caller, social ? undefined : clientId);
-  const gateway = await kept('kiro', { ...kiro.endpoints }, [
+  const gateway = await kept('kiro', { ...kiro.endpoints, ...addresses }, [
     {
       type: 'kiro',
       email: 'person@example.com',
@@ -159,6 +164,12 @@ describe('what is sent', () => {
     expect(kiro.accepted.map(({ place }) => place)).toEqual(['q']);
     expect((await post(gateway, '/v1/chat/completions', chat({}))).status).toBe(200);
     expect(kiro.accepted.at(-1)!.place).toBe('codewhisperer');
+  });
+
+  test('goes to the next place when the first cannot be reached', async () => {
+    const gateway = await between('social', {}, { api: refusingUrl() });
+    expect((await post(gateway, '/v1/chat/completions', chat({}))).status).toBe(200);
+    expect(kiro.accepted.map(({ place }) => place)).toEqual(['codewhisperer']);
   });
 
   test('carries instructions on every turn, and a picture', async () => {

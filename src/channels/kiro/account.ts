@@ -1,7 +1,7 @@
-import { fieldOf, shortHash, textField } from '../../accounts/fields.ts';
+import { shortHash, textField } from '../../accounts/fields.ts';
 import type { Identity } from '../../accounts/login.ts';
 import { GatewayError } from '../../core/error.ts';
-import { type Json, readString } from '../../core/json.ts';
+import type { Json } from '../../core/json.ts';
 
 /** What the fields of a Kiro file say: whose it is, how it was signed in, and where it is served. */
 
@@ -60,8 +60,7 @@ export function startUrlFault(text: string): string | undefined {
 export function identify(fields: Json): Identity {
   if (textField(fields, 'access_token') === undefined && textField(fields, 'refresh_token') === undefined)
     throw missing('access_token');
-  const region = readString(fieldOf(fields, 'region'))?.trim() ?? '';
-  const fault = region === '' ? undefined : regionFault(region);
+  const fault = regionFault(textField(fields, 'region') ?? homeRegion);
   if (fault !== undefined)
     throw new GatewayError({ kind: 'invalid-request', field: 'region' }, `region ${fault}.`, {
       remedy: 'Correct it in the file.',

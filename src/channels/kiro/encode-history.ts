@@ -1,5 +1,5 @@
 import { compact, type Json } from '../../core/json.ts';
-import type { Message } from '../../core/request.ts';
+import type { Message, ToolCallPart } from '../../core/request.ts';
 import type { Drop } from '../../protocols/protocol.ts';
 import { emptyTurn, type Given, resultContent, type Turn, turnsOf } from './turns.ts';
 import { inputOf } from './wire.ts';
@@ -78,11 +78,7 @@ export function encodeUser(message: UserMessage, modelId: string, tools?: readon
 }
 
 function assistantMessage({ texts }: Turn, calls: readonly Call[]): Json {
-  const toolUses = calls.map(({ wireId, name, args, custom }) => ({
-    toolUseId: wireId,
-    name,
-    input: custom ? { input: args } : inputOf(args),
-  }));
+  const toolUses = calls.map(({ wireId, name, args }) => ({ toolUseId: wireId, name, input: inputOf(args) }));
   return compact({
     content: texts.join('\n\n') || '.',
     toolUses: toolUses.length > 0 ? toolUses : undefined,
@@ -92,12 +88,8 @@ function assistantMessage({ texts }: Turn, calls: readonly Call[]): Json {
 // ------------------------------------------------------------------------------------------ calls and their results
 
 /** A call that was made, with its id on the wire. */
-interface Call {
-  readonly callId: string;
+interface Call extends Pick<ToolCallPart, 'callId' | 'name' | 'args'> {
   readonly wireId: string;
-  readonly name: string;
-  readonly args: string;
-  readonly custom?: boolean;
 }
 
 interface Around {
