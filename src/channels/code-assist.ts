@@ -173,7 +173,7 @@ function unlessUnreachable(thrown: unknown): undefined {
 /** The answer, unless another base may do better: a 429 or a 503 for lack of capacity. */
 async function unlessExhausted(answer: Answered): Promise<Answered | undefined> {
   if (answer.status === 429) {
-    await answer.body?.cancel();
+    await answer.body?.cancel().catch(() => {});
     return undefined;
   }
   if (answer.status !== 503) return answer;

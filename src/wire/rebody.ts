@@ -13,16 +13,23 @@ const encoder = new TextEncoder();
 export function rebodied(answer: Answered, machine: Machine<Uint8Array, Uint8Array>): Answered {
   const source = answer.body?.getReader();
   if (!source) return answer;
+  const next = async (): Promise<{ readonly done: boolean; readonly pieces: readonly Uint8Array[] }> => {
+    const { done, value } = await source.read();
+    return { done, pieces: [...(done ? machine.end() : machine.push(value))] };
+  };
   const body = new ReadableStream<Uint8Array<ArrayBuffer>>(
     {
       async pull(controller) {
-        for (;;) {
-          const { done, value } = await source.read();
-          const pieces = [...(done ? machine.end() : machine.push(value))];
-          for (const piece of pieces) controller.enqueue(piece as Uint8Array<ArrayBuffer>);
-          if (done) return controller.close();
+        try {
+          let { done, pieces } = await next();
           // A pull that brings nothing is not asked for again.
-          if (pieces.length > 0) return;
+          while (!done && pieces.length === 0) ({ done, pieces } = await next());
+          for (const piece of pieces) controller.enqueue(piece as Uint8Array<ArrayBuffer>);
+          if (done) controller.close();
+        } catch (thrown) {
+          // A machine that gives up leaves an upstream that goes on.
+          source.cancel().catch(() => {});
+          throw thrown;
         }
       },
       cancel: (reason) => source.cancel(reason),

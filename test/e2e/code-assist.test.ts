@@ -167,6 +167,21 @@ describe('a token that has ended', () => {
   });
 });
 
+test('a renewal without the operator’s client says where to set it, and works once it is set', async () => {
+  const home = signedInHome(config().replace(/oauth-clients: .*/, ''));
+  const expiry = '2020-01-01T00:00:00Z';
+  const { refreshToken } = provider.issue();
+  home.write('gemini-a.json', geminiFile({ access_token: 'dead', refresh_token: refreshToken, expiry }));
+  const program = await home.serve();
+  const refused = await ask(program, 'gemini-2.5-flash');
+  expect(refused.ok).toBe(false);
+  expect(await refused.text()).toContain('oauth-clients.gemini-cli.client-id');
+  await program.stop();
+  const known = await home.serve({ GEMINI_CLIENT_ID: 'test-client', GEMINI_CLIENT_SECRET: 'hush' });
+  expect((await ask(known, 'gemini-2.5-flash')).status).toBe(200);
+  await known.stop();
+});
+
 test('what Gemini CLI left behind is taken over once, however often, and finds its project', async () => {
   const home = signedInHome(config());
   const { accessToken, refreshToken } = provider.issue();

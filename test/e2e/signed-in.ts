@@ -12,7 +12,7 @@ export interface Home {
   browse(visit: (url: string) => Promise<string>, ...words: readonly string[]): Promise<string>;
   /** Signs in with a code: `decide` is what a person does who has read it. */
   typeCode(decide: (code: string) => void, ...words: readonly string[]): Promise<string>;
-  serve(): Promise<Program>;
+  serve(env?: Readonly<Record<string, string>>): Promise<Program>;
   /** The login files, by name. */
   files(): Readonly<Record<string, Json>>;
   /** Writes a file: into the auth folder by a bare name, else below the home. */
@@ -52,7 +52,7 @@ export function signedInHome(text: string): Home {
       if (code !== 0) throw new Error(`Signing in failed:\n${program.output()}`);
       return program.output();
     },
-    serve: () => start({ home: path, port, config }),
+    serve: (env = {}) => start({ home: path, port, config, env }),
     files: () =>
       Object.fromEntries(
         readdirSync(auth)

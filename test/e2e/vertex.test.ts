@@ -53,6 +53,12 @@ describe('a service account', () => {
     });
   });
 
+  test('is shown without its key', async () => {
+    const { code, output } = await home.run('auth', 'show', 'vertex-sim-project.json', '--json');
+    expect([code, output]).toEqual([0, expect.stringContaining(account.key.client_email)]);
+    expect(output).not.toContain(account.key.private_key.slice(40, 80));
+  });
+
   test('answers in every protocol: whole, streamed, with tools and pictures', async () => {
     for (const model of ['gemini-2.5-flash', 'gemini-3-flash-preview'])
       for (const client of speakers(program.url, clientKey)) {

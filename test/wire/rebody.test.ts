@@ -19,7 +19,7 @@ function sparse(): Machine<Uint8Array, Uint8Array> {
 }
 
 function source(pieces: readonly string[]) {
-  const seen = { pulls: 0, cancelled: undefined as unknown };
+  const seen: { pulls: number; cancelled?: unknown } = { pulls: 0 };
   const body = new ReadableStream<Uint8Array<ArrayBuffer>>(
     {
       pull(controller) {
@@ -67,6 +67,18 @@ test('a break comes through as the error it is', async () => {
     },
   });
   await expect(rebodied(new Response(body), sparse()).text()).rejects.toBe(broken);
+});
+
+test('a machine that gives up closes the upstream', async () => {
+  const { answer, seen } = source(['a', 'b']);
+  const failing: Machine<Uint8Array, Uint8Array> = {
+    push() {
+      throw new Error('too large');
+    },
+    *end() {},
+  };
+  await expect(rebodied(answer, failing).text()).rejects.toThrow('too large');
+  expect([seen.pulls, 'cancelled' in seen]).toEqual([1, true]);
 });
 
 test('an answer that was read says its text in every way', async () => {
