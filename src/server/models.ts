@@ -1,6 +1,5 @@
 import { Type } from '@sinclair/typebox';
 import type { AnyElysia } from 'elysia';
-import { GatewayError } from '../core/error.ts';
 import type { Json } from '../core/json.ts';
 import type { ModelCard } from '../core/model.ts';
 import {
@@ -12,7 +11,8 @@ import {
   openaiList,
   openaiModel,
 } from '../models/listings.ts';
-import type { Registry } from '../models/resolve.ts';
+import type { Runtime } from '../config/runtime.ts';
+import { unknownModel } from '../relay/unknown-model.ts';
 import type { Visit } from './answer.ts';
 import { admit } from './gate.ts';
 import type { Hall } from './hall.ts';
@@ -97,7 +97,7 @@ export function mountModels(app: AnyElysia, hall: Hall): void {
   for (const path of ['/models', '/v1/v1/models']) mountHidden(app, hall, path, list);
   const one = (visit: Visit) => {
     enter(visit);
-    const card = find(visit.runtime.registry, idIn(visit.path));
+    const card = find(visit.runtime, idIn(visit.path));
     const body = wantsClaude(visit.request.headers) ? claudeModel(card) : openaiModel(card);
     return recorded(hall, visit, Response.json(body));
   };
@@ -109,7 +109,7 @@ export function mountModels(app: AnyElysia, hall: Hall): void {
   });
   mountGet(app, hall, geminiOneDescription, (visit) => {
     enter(visit);
-    const card = find(visit.runtime.registry, idIn(visit.path).replace(/^models\//, ''));
+    const card = find(visit.runtime, idIn(visit.path).replace(/^models\//, ''));
     return recorded(hall, visit, Response.json(geminiModel(card)));
   });
 }
@@ -138,14 +138,9 @@ function idIn(path: string): string {
   }
 }
 
-function find(registry: Registry, id: string): ModelCard {
+function find(runtime: Runtime, id: string): ModelCard {
+  const { registry } = runtime;
   const card = registry.list().find((card) => card.id === id) ?? registry.find(id)[0]?.card;
   if (card) return card;
-  const nearest = registry.nearest(id, 3).map((name) => `"${name}"`);
-  throw new GatewayError({ kind: 'not-found', what: 'model' }, `The model "${id}" does not exist.`, {
-    remedy:
-      nearest.length > 0
-        ? `Did you mean ${nearest.join(' or ')}? GET /v1/models lists every model.`
-        : 'GET /v1/models lists every model.',
-  });
+  throw unknownModel(runtime, id);
 }

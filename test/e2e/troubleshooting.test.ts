@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { cleanUp, clientKey, shell } from '../support/binary.ts';
-import { gateway, type Gateway } from './gateway.ts';
+import { gateway, type Gateway, type Wish } from './gateway.ts';
 
 /** Every command of the user's troubleshooting page, as it is written there; only port, key and model are filled in. */
 
 const secret = 'set-a-strong-key';
+const managed: Wish = { more: `remote-management:\n  secret-key: "${secret}"\n` };
+const managing = (other: Gateway, path: string) =>
+  fetch(`${other.program.url}/v0/management${path}`, { headers: { authorization: `Bearer ${secret}` } });
 
 let it: Gateway;
 beforeAll(async () => {
@@ -16,6 +19,19 @@ afterAll(cleanUp);
 const has = (...programs: string[]) => programs.every((program) => Bun.which(program) !== null);
 const pasting = has('curl', 'jq', 'head', 'bash') ? test : test.skip;
 const listing = has('lsof') ? test : test.skip;
+
+/** Lets another gateway stand where the page's is, for as long as the work takes. */
+async function instead(wish: Wish, work: (other: Gateway) => Promise<void>): Promise<void> {
+  const other = await gateway(wish);
+  const before = it;
+  it = other;
+  try {
+    await work(other);
+  } finally {
+    it = before;
+    await other.stop();
+  }
+}
 
 /** Pastes a command of the page into a shell. */
 async function paste(command: string): Promise<string> {
@@ -93,23 +109,16 @@ describe('troubleshooting matrix', () => {
   });
 
   pasting('the issue-entry checklist, with management on, never bans who runs it', async () => {
-    const other = await gateway({ more: `remote-management:\n  secret-key: "${secret}"\n` });
-    const before = it;
-    it = other;
-    try {
+    await instead(managed, async (other) => {
       for (let count = 0; count < 7; count++) expect(await paste(loop)).toMatch(/client key/i);
-      const headers = { authorization: `Bearer ${secret}` };
-      const logs = await fetch(`${other.program.url}/v0/management/logs?limit=5`, { headers });
+      const logs = await managing(other, '/logs?limit=5');
       expect(logs.status).toBe(200);
       expect(await logs.json()).toHaveProperty('lines');
-      const config = await fetch(`${other.program.url}/v0/management/config`, { headers });
+      const config = await managing(other, '/config');
       expect(config.status).toBe(200);
       const text = await config.text();
       for (const hidden of [clientKey, secret]) expect(text).not.toContain(hidden);
-    } finally {
-      it = before;
-      await other.stop();
-    }
+    });
   });
 });
 
@@ -146,20 +155,95 @@ describe('provider 403 fast path', () => {
     expect(JSON.parse(metrics)).toHaveProperty('sim');
   });
 
-  pasting('a 403 of the provider reaches the user as 403 and shows in the metrics', async () => {
-    const other = await gateway();
-    const before = it;
-    it = other;
-    try {
-      other.openai.always = { kind: 'status', status: 403 };
-      expect(await paste(`${minimal} -o /dev/null -w '%{http_code}'`)).toBe('403');
-      const metrics = JSON.parse(
-        await paste('curl -sS http://localhost:8317/v1/metrics/providers | jq'),
-      ) as Record<string, { last_error: { status: number } }>;
-      expect(metrics.sim).toMatchObject({ failure_count: 1, last_error: { status: 403 } });
-    } finally {
-      it = before;
-      await other.stop();
-    }
+  pasting(
+    'a 403 of the provider is passed on with its kind and remedy, and found in logs and metrics',
+    async () => {
+      await instead(managed, async (other) => {
+        other.openai.always = {
+          kind: 'status',
+          status: 403,
+          body: '{"error":{"message":"Your plan does not include this model. Please upgrade.","type":"permission_error"}}',
+        };
+        expect(JSON.parse(await paste(minimal))).toMatchObject({
+          error: {
+            code: 'upstream_not_entitled',
+            message: expect.stringMatching(/plan does not include.*operator should check/s),
+          },
+        });
+        expect(await paste(`${minimal} -o /dev/null -w '%{http_code}'`)).toBe('403');
+        const logs = await (await managing(other, '/logs')).text();
+        expect(logs.replaceAll('\\"', '"')).toContain('status_code":403');
+        expect(await stress()).toMatchObject({ last_error: { status: 403, code: 'upstream_not_entitled' } });
+      });
+    },
+  );
+});
+
+/** What the page's metrics command says of the simulated provider. */
+async function stress(): Promise<unknown> {
+  const metrics: unknown = JSON.parse(
+    await paste('curl -sS http://localhost:8317/v1/metrics/providers | jq'),
+  );
+  return (metrics as { readonly sim: unknown }).sim;
+}
+
+describe('429 and rate-limit cascades', () => {
+  pasting('who rests, why and until when is in the answer, and when to come back in its header', async () => {
+    await instead({ keys: ['sk-sim-one-0123456789', 'sk-sim-two-0123456789'] }, async (other) => {
+      other.openai.always = { kind: 'status', status: 429, headers: { 'retry-after': '30' } };
+      const answers = [];
+      for (let count = 0; count < 3; count++) answers.push(await paste(`${minimal} -i`));
+      const last = answers.at(-1)!;
+      expect(last).toMatch(/^HTTP\/1.1 429/);
+      expect(Number(/^retry-after: (\d+)/im.exec(last)?.[1])).toBeWithin(1, 31);
+      const body = JSON.parse(last.slice(last.indexOf('{')));
+      expect(body.error).toMatchObject({ code: 'rate_limit_exceeded' });
+      for (const end of ['sk-s…6789', 'upstream status 429', 'next try in'])
+        expect(body.error.message).toContain(end);
+      expect(await stress()).toMatchObject({ credentials_cooling: 2, last_error: { status: 429 } });
+    });
+  });
+});
+
+describe('model not found', () => {
+  pasting('names what is near, and who keeps the model back', async () => {
+    const more = [
+      'gemini-api-key:',
+      '  - api-key: a-gemini-key-0123456789',
+      '    models: [{name: gemini-real, alias: gemini-nice}, {name: gpt-hidden}]',
+      '    excluded-models: ["*-hidden"]',
+      '    prefix: team-a',
+      'force-model-prefix: true',
+      '',
+    ].join('\n');
+    await instead({ more }, async () => {
+      const asked = async (model: string) =>
+        JSON.parse(await paste(minimal.replace('<model-id>', model))).error as {
+          code: string;
+          message: string;
+        };
+      const unknown = await asked('gtp-sim');
+      expect(unknown.code).toBe('model_not_found');
+      expect(unknown.message).toContain('Did you mean "gpt-sim"');
+      expect((await asked('gpt-hidden')).message).toContain('excluded by the pattern "*-hidden"');
+      expect((await asked('gemini-nice')).message).toContain('"team-a/gemini-nice"');
+      expect((await asked('gemini-real')).message).toContain('under its alias "gemini-nice"');
+      const ids = await paste(`curl -sS http://localhost:8317/v1/models \\
+  -H "Authorization: Bearer <your-client-key>" | jq '.data[].id' | head`);
+      expect(ids).toContain('"team-a/gemini-nice"');
+    });
+  });
+});
+
+describe('401 on /v1', () => {
+  pasting.each([
+    ['no key', '', 'No client key was sent'],
+    ['a placeholder', '-H "Authorization: Bearer your-api-key-1"', 'placeholder'],
+    ['quotes around the key', `-H "x-api-key: '${'sk-0123456789abcdef'}'"`, 'quote'],
+    ['a wrong key', '-H "x-api-key: sk-0123456789abcdef"', 'sk-0...cdef in x-api-key'],
+  ])('%s is told apart from the others', async (_, header, words) => {
+    const answer = await paste(`curl -sS http://localhost:8317/v1/models ${header}`);
+    expect(JSON.parse(answer)).toMatchObject({ error: { code: 'invalid_api_key' } });
+    expect(JSON.parse(answer).error.message).toContain(words);
   });
 });
