@@ -84,7 +84,7 @@ describe('signing in', () => {
   test('on another device waits, and exchanges the code that the provider made', async () => {
     const it = start();
     const prompt = await device.begin(it.net, {});
-    expect(prompt).toMatchObject({ url: it.endpoints.verify, userCode: 'WXYZ-1', intervalMs: 2_000 });
+    expect(prompt).toMatchObject({ url: it.endpoints.verify, userCode: 'WXYZ-1', intervalMs: 1_000 });
     expect(await prompt.poll()).toBe('pending');
     it.approve('WXYZ-1');
     expect(await prompt.poll()).toMatchObject({ fields: { type: 'codex', account_id: 'acct-0123' } });

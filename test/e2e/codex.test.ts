@@ -1,13 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type OpenAI from 'openai';
 import { readObjects, type Json } from '../../src/core/json.ts';
-import { cleanUp, clientKey, start, temporaryHome, type Program } from '../support/binary.ts';
+import { cleanUp, clientKey, type Program } from '../support/binary.ts';
 import { chatgpt, codexClient, idToken, plusHolder } from '../support/chatgpt.ts';
 import { usageLimit } from '../support/codex-upstream.ts';
 import { dial, hangUp, responseOf, textOf } from '../support/socket-client.ts';
 import { clients } from './gateway.ts';
+import { endpointLines, signedInHome, type Home } from './signed-in.ts';
 
 /** A ChatGPT login in the auth folder of the binary, from its first request to the day it needs a person. */
 
@@ -18,38 +17,27 @@ afterAll(async () => {
 });
 afterEach(() => chat.backend.reset());
 
+const signedIn = (): Home =>
+  signedInHome(
+    `oauth-clients: {codex: {client-id: ${codexClient}}}\noauth-endpoints:\n${endpointLines('codex', chat.endpoints)}`,
+  );
+
 interface Running {
+  readonly home: Home;
   readonly program: Program;
   readonly gpt: OpenAI;
-  /** What a file of the auth folder holds. */
-  file(name?: string): Json;
 }
 
-/** Starts the binary with these login files. */
-async function running(files: Readonly<Record<string, Json>>, more = ''): Promise<Running> {
-  const home = temporaryHome();
-  const folder = join(home, 'auths');
-  mkdirSync(folder, { mode: 0o700 });
-  for (const [name, fields] of Object.entries(files))
-    writeFileSync(join(folder, name), JSON.stringify(fields), { mode: 0o600 });
-  const endpoints = Object.entries(chat.endpoints).map(([name, url]) => `    ${name}: ${url}`);
-  const config = [
-    `auth-dir: ${folder}`,
-    'proxy-url: direct',
-    'oauth-endpoints:',
-    '  codex:',
-    ...endpoints,
-    `oauth-clients: {codex: {client-id: ${codexClient}}}`,
-    more,
-    '',
-  ].join('\n');
-  const program = await start({ home, config });
-  return {
-    program,
-    gpt: clients(program).gpt,
-    file: (name = readdirSync(folder).find((each) => each.endsWith('.json'))!) =>
-      JSON.parse(readFileSync(join(folder, name), 'utf8')) as Json,
-  };
+async function served(home: Home): Promise<Running> {
+  const program = await home.serve();
+  return { home, program, gpt: clients(program).gpt };
+}
+
+/** The binary with these login files. */
+function running(files: Readonly<Record<string, Json>>): Promise<Running> {
+  const home = signedIn();
+  for (const [name, fields] of Object.entries(files)) home.write(name, fields);
+  return served(home);
 }
 
 const weather = {
@@ -61,6 +49,47 @@ const weather = {
 const model = 'gpt-5.5';
 const png =
   'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
+
+describe('signing in', () => {
+  const name = 'codex-you@example.com-plus.json';
+  const answers = async ({ gpt, program }: Running) => {
+    expect((await gpt.responses.create({ model, input: 'say one' })).output_text).toBe('one');
+    await program.stop();
+  };
+
+  test('with a browser makes a file that serves', async () => {
+    const home = signedIn();
+    const said = await home.browse(chat.provider.visit, 'auth', 'login', 'codex', '--way', 'browser');
+    expect(said).toContain('you@example.com is signed in to codex');
+    expect(Object.keys(home.files())).toEqual([name]);
+    await answers(await served(home));
+  });
+
+  test('with a code on another device makes a file that serves', async () => {
+    const home = signedIn();
+    await home.typeCode(chat.approve, 'auth', 'login', 'codex', '--way', 'device');
+    expect(home.files()[name]).toMatchObject({ type: 'codex', account_id: 'acct-0123' });
+    await answers(await served(home));
+  });
+
+  test('is not needed where Codex has done it; taken over twice it is one account, with what is left of its plan', async () => {
+    const home = signedIn();
+    const { id_token, access_token, refresh_token, account_id } = chat.file();
+    home.write('.codex/auth.json', {
+      OPENAI_API_KEY: null,
+      tokens: { id_token, access_token, refresh_token, account_id },
+      last_refresh: new Date().toISOString(),
+    });
+    for (const outcome of ['added', 'unchanged']) {
+      const { output } = await home.run('auth', 'import', 'codex', '--json');
+      expect(JSON.parse(output).imported).toMatchObject([{ outcome, channel: 'codex' }]);
+    }
+    expect(Object.keys(home.files())).toEqual([name]);
+    const { logins } = JSON.parse((await home.run('auth', 'list', '--live', '--json')).output);
+    expect(logins).toMatchObject([{ state: 'ready', quota: [{ name: '5h' }, { name: 'weekly' }] }]);
+    await answers(await served(home));
+  });
+});
 
 describe('a ChatGPT login', () => {
   let it: Running;
@@ -187,7 +216,7 @@ describe('renewal', () => {
     expect(answers.map(({ output_text }) => `say ${output_text}`)).toEqual(fifty);
     expect(chat.provider.counts.refresh - before).toBe(1);
     expect(chat.provider.counts.reused).toBe(0);
-    expect(it.file().refresh_token).not.toBe(expired.refresh_token);
+    expect(it.home.files()['codex-you.json']!.refresh_token).not.toBe(expired.refresh_token);
     await it.program.stop();
   });
 

@@ -85,7 +85,7 @@ export function chatgpt(options: OauthOptions = {}, holder: Holder = plusHolder)
       if (pathname === '/usercode' && body.client_id === codexClient) {
         const id = `device_${devices.size + 1}`;
         devices.set(id, { userCode: `WXYZ-${devices.size + 1}`, approved: false });
-        return Response.json({ device_auth_id: id, user_code: devices.get(id)!.userCode, interval: '2' });
+        return Response.json({ device_auth_id: id, user_code: devices.get(id)!.userCode, interval: '1' });
       }
       if (pathname === '/device-token') {
         const device = devices.get(String(body.device_auth_id));
