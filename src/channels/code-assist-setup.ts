@@ -6,7 +6,7 @@ import gemini from '../protocols/gemini/index.ts';
 import { projectsOf } from './code-assist.ts';
 import { userAgent } from './entry.ts';
 import { type GoogleToken, renewedGoogleToken } from './google-oauth.ts';
-import type { Net } from './login.ts';
+import type { Ask, Net } from './login.ts';
 
 /** Calls of Code Assist around a chat: which project an account works in, and what it has left. */
 
@@ -78,6 +78,13 @@ export async function setUpAccount(
   });
 }
 
+/** Accounts of a company, and paid plans, have a project of their own. */
+export const projectAsk: Ask = {
+  name: 'project',
+  question: 'Google Cloud project (empty: the one that Google gives)',
+  fallback: '',
+};
+
 /** What a renewal brings. */
 export interface Renewed {
   readonly token?: GoogleToken;
@@ -93,7 +100,7 @@ export async function renewAccount(fields: Json, held: Json, net: Net, setup: Se
   const current = textField(held, 'access_token');
   if (projectsOf(fields).length > 0) return { token: await renewedGoogleToken(held, net, setup.id) };
   // A file that only lacks its project need not have ended.
-  if (current !== undefined && (expiryOf(fields) ?? 0) - setup.leadMs > net.now())
+  if (current !== undefined && (expiryOf(held) ?? 0) - setup.leadMs > net.now())
     return { project: await setUpAccount(current, undefined, net, setup) };
   const token = await renewedGoogleToken(held, net, setup.id);
   return { token, project: await setUpAccount(token.accessToken, undefined, net, setup) };

@@ -272,6 +272,11 @@ describe('logins', () => {
     expect(logins.fileName({})).toBe('antigravity.json');
   });
 
+  test('the person may name a project of their own', async () => {
+    const { signIn } = start();
+    expect(await signIn({ project: 'mine' })).toMatchObject({ project_id: 'mine' });
+  });
+
   test('an account that is never ready is given up after five looks', async () => {
     const { signIn, google, slept } = start();
     Object.assign(google.person, { tier: undefined, waits: 99 });

@@ -153,6 +153,23 @@ describe('renewing', () => {
     expect(provider.counts.reused).toBe(1);
   });
 
+  test('of a file that holds its token beside other fields moves it into one of its own', async () => {
+    const { provider, net } = start();
+    const { refreshToken } = provider.issue();
+    const flat = {
+      type: 'gemini',
+      email: 'a@b.c',
+      project_id: 'p',
+      access_token: 'old',
+      refresh_token: refreshToken,
+      expired: '2020-01-01T00:00:00Z',
+    };
+    expect(logins.expiresAt!(flat)).toBe(Date.UTC(2020, 0, 1));
+    const renewed = { ...flat, ...(await logins.renew!(flat, net)) };
+    expect(logins.expiresAt!(renewed)).toBeGreaterThan(Date.now());
+    expect(renewed).not.toHaveProperty('token.email');
+  });
+
   test('is done as the client that the file carries', async () => {
     const { provider, net } = start({ clientId: 'its-client', clientSecret: 'its-secret' });
     const { refreshToken } = provider.issue();
@@ -179,6 +196,8 @@ describe('renewing', () => {
     expect(logins.identify(file({ project_id: 'found', auto: true }))).toEqual(before);
     expect(logins.identify(file({ project_id: 'mine' })).workspace).toBe('mine');
     expect(before.account).toBe('you@example.com');
+    const [one, other] = ['a,b', 'b, a'].map((project_id) => logins.identify(file({ project_id })));
+    expect(one).toEqual(other!);
     expect(() => logins.identify({ token: {} })).toThrow('whose account');
   });
 });

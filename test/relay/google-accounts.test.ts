@@ -289,6 +289,22 @@ describe('Code Assist', () => {
     await it.google.received.at(-1)!.left;
   });
 
+  test('a picture that a chat draws comes as OpenAI’s image, and as it is to a Gemini client', async () => {
+    it = await product('antigravity');
+    const model = 'gemini-3.1-flash-image';
+    const parts = [{ inlineData: { mimeType: 'image/png', data: png } }];
+    const response = { candidates: [{ content: { role: 'model', parts }, finishReason: 'STOP' }] };
+    const body = JSON.stringify({ response, traceId: 't' });
+    it.google.next.push({ kind: 'status', status: 200, body }, { kind: 'status', status: 200, body });
+    const drawn = await post(it.kept.gateway, '/v1/images/generations', { model, prompt: 'A red dot' });
+    expect(await drawn.json()).toMatchObject({ data: [{ b64_json: png }] });
+    expect(it.google.received.at(-1)!.json).toMatchObject({ requestType: 'image_gen' });
+    const own = await post(it.kept.gateway, `/v1beta/models/${model}:generateContent`, {
+      contents: [{ role: 'user', parts: [{ text: 'A red dot' }] }],
+    });
+    expect(await own.json()).toEqual(response);
+  });
+
   test('thoughts of Claude have a budget, and its answer has room', async () => {
     it = await product('antigravity');
     const answer = await post(it.kept.gateway, '/v1/messages', {

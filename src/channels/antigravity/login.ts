@@ -3,7 +3,7 @@ import type { Login } from '../../accounts/login.ts';
 import type { QuotaWindow } from '../../accounts/quota.ts';
 import { compact, type Json, readNumber, readObject, readString } from '../../core/json.ts';
 import type { DeclaredModel } from '../../core/model.ts';
-import { askCodeAssist, renewAccount, type Setup, setUpAccount } from '../code-assist-setup.ts';
+import { askCodeAssist, projectAsk, renewAccount, type Setup, setUpAccount } from '../code-assist-setup.ts';
 import { projectsOf } from '../code-assist.ts';
 import {
   googleAuthorizeUrl,
@@ -47,10 +47,11 @@ const browser: BrowserWay = {
   id: 'browser',
   title: 'Google account in a browser',
   redirect: { host: 'localhost', port: 51_121, path: '/oauth-callback' },
+  asks: [projectAsk],
   begin: (ticket, net) => Promise.resolve({ url: googleAuthorizeUrl(ticket, net, scopes, id) }),
-  async finish(code, net) {
+  async finish(code, net, answers) {
     const token = await googleToken(code, net, id);
-    const project = await setUpAccount(token.accessToken, undefined, net, setup);
+    const project = await setUpAccount(token.accessToken, answers.project?.trim() || undefined, net, setup);
     const email = await googleEmail(token, net);
     return compact({ type: id, email, project_id: project, ...tokenFields(token, net.now()) });
   },

@@ -2,7 +2,7 @@ import { expiryOf, fileNamePart, flagField, instantOf, textField, timeField } fr
 import type { Login } from '../../accounts/login.ts';
 import type { QuotaWindow } from '../../accounts/quota.ts';
 import { compact, type Json, readNumber, readObject, readObjects, readString } from '../../core/json.ts';
-import { askCodeAssist, renewAccount, type Setup, setUpAccount } from '../code-assist-setup.ts';
+import { askCodeAssist, projectAsk, renewAccount, type Setup, setUpAccount } from '../code-assist-setup.ts';
 import { projectsOf } from '../code-assist.ts';
 import {
   emailIn,
@@ -35,7 +35,7 @@ export const tokenIn = (fields: Json): string | undefined => textField(held(fiel
 
 /** A project that Google chose is no workspace: the account has no other, and it may be found after the file was made. */
 const workspaceOf = (fields: Json): string | undefined =>
-  flagField(fields, 'auto') ? undefined : projectsOf(fields).join(',') || undefined;
+  flagField(fields, 'auto') ? undefined : projectsOf(fields).toSorted().join(',') || undefined;
 
 // ------------------------------------------------------------------------------------------------------- signing in
 
@@ -46,9 +46,8 @@ const browser: BrowserWay = {
   redirect: { host: 'localhost', port: 8085, path: '/oauth2callback' },
   asks: [
     {
-      name: 'project',
+      ...projectAsk,
       question: 'Google Cloud project (several with commas; empty: the one that Google gives)',
-      fallback: '',
     },
   ],
   begin: (ticket, net) => Promise.resolve({ url: googleAuthorizeUrl(ticket, net, googleScopes, id) }),
@@ -75,7 +74,7 @@ async function projectsFor(token: string, answers: Answers, net: Net): Promise<J
   return { project_id: [...new Set(projects)].join(',') };
 }
 
-/** The client's secret stays with the operator; its id is no secret, and tells which client renews the token. */
+/** The operator's client is not written down; one that the file itself carries stays, because only it renews the token. */
 function tokenFields(token: GoogleToken, net: Net, before: Json): Json {
   return compact({
     ...before,
@@ -97,22 +96,12 @@ async function renew(fields: Json, net: Net): Promise<Json> {
   };
 }
 
+const tokenNames =
+  'access_token refresh_token scope scopes token_uri client_id client_secret id_token universe_domain';
+
 /** What belongs to a token, out of a file that holds it beside other fields. */
-function tokenOnly(before: Json): Json {
-  const { access_token, refresh_token, scope, token_uri, client_id, client_secret, id_token, scopes } =
-    before;
-  return compact({
-    access_token,
-    refresh_token,
-    scope,
-    scopes,
-    token_uri,
-    client_id,
-    client_secret,
-    id_token,
-    universe_domain: before.universe_domain,
-  });
-}
+const tokenOnly = (before: Json): Json =>
+  compact(Object.fromEntries(tokenNames.split(' ').map((name) => [name, before[name]])));
 
 /** What Gemini CLI leaves behind: a token, and beside it the address of whose it is. It names no project. */
 const geminiCli: Import = {
@@ -192,7 +181,7 @@ export const logins: Omit<Logins, 'open'> = {
     return `${parts.map(fileNamePart).join('-')}.json`;
   },
   // Without a project nothing can be sent, and renewing finds it.
-  expiresAt: (fields) => (projectsOf(fields).length > 0 ? expiryOf(fields) : 1),
+  expiresAt: (fields) => (projectsOf(fields).length > 0 ? expiryOf(held(fields)) : 1),
   renew,
   ways: [browser],
   imports: [geminiCli],
