@@ -55,7 +55,7 @@ function encoded(more: Partial<ChatRequest>): Encoded {
     drop: (what) => drops.push(what),
   }) as any;
   expect(kiroFault(body as Json, { method: 'idc', profileArn: undefined })).toBeUndefined();
-  const { currentMessage, history } = body.conversationState;
+  const { currentMessage, history = [] } = body.conversationState;
   return { current: currentMessage.userInputMessage, history, body, drops };
 }
 
@@ -262,6 +262,30 @@ describe('tools', () => {
     expect(tools[1].description).toBe('ä'.repeat(5118));
     expect(tools[1].inputSchema.json.required).toEqual(['a']);
     expect(drops).toEqual(['tools[1].description: cut to 10237 bytes']);
+  });
+
+  test('have no keyword at any depth that the service refuses; names that look like one stay', () => {
+    const schema = {
+      type: 'object',
+      additionalProperties: false,
+      properties: {
+        required: { type: 'array', items: { type: 'object', required: [], additionalProperties: true } },
+        map: { type: 'object', additionalProperties: { type: 'string' } },
+        any: { anyOf: [{ type: 'object', required: [] }, { enum: [{ required: 1 }] }] },
+      },
+      required: ['required'],
+    };
+    const { tools, drops } = specs({ tools: [{ kind: 'function', name: 'f', schema }] });
+    expect(tools[0].inputSchema.json).toEqual({
+      type: 'object',
+      properties: {
+        required: { type: 'array', items: { type: 'object' } },
+        map: { type: 'object' },
+        any: { anyOf: [{ type: 'object' }, { enum: [{ required: 1 }] }] },
+      },
+      required: ['required'],
+    });
+    expect(drops).toEqual(['tools[0]: additionalProperties', 'tools[0]: additionalProperties']);
   });
 
   test('of earlier turns are defined, because calls of unknown tools are refused', () => {

@@ -64,6 +64,39 @@ describe('an account that signed in with a device', () => {
     expect(copilot.accepted.slice(-2).map((seen) => seen.path)).toEqual([path, path]);
   });
 
+  test('goes through a tool loop and sees a picture', async () => {
+    const { gpt } = clients(program);
+    const tools = [
+      {
+        type: 'function' as const,
+        function: { name: 'weather', parameters: { type: 'object', properties: {} } },
+      },
+    ];
+    const ask = { role: 'user' as const, content: 'use the tool weather' };
+    const model = 'gpt-4.1';
+    const first = await gpt.chat.completions.create({ model, tools, messages: [ask] });
+    const said = first.choices[0]!.message;
+    const result = { role: 'tool' as const, tool_call_id: said.tool_calls![0]!.id, content: 'sunny' };
+    const second = await gpt.chat.completions.create({ model, tools, messages: [ask, said, result] });
+    expect(second.choices[0]!.message.content).toBe('The tool said: sunny');
+    const url = 'data:image/png;base64,iVBORw0KGgo=';
+    const seen = await gpt.chat.completions.create({
+      model,
+      messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url } }] }],
+    });
+    expect(seen.choices[0]!.message.content).toBe('I see an image/png of 8 bytes.');
+  });
+
+  test('that is throttled tells when to come back', async () => {
+    const error = { message: 'You have exceeded your rate limit.', code: 'user_model_rate_limited' };
+    copilot.next.push({ status: 429, body: { error }, headers: { 'retry-after': '90' } });
+    const failure = await clients(program)
+      .gpt.chat.completions.create({ model: 'gpt-5-mini', messages })
+      .catch((thrown: unknown) => thrown as { status: number; headers: Headers });
+    expect('status' in failure && failure.status).toBe(429);
+    expect('headers' in failure && failure.headers.get('retry-after')).toBe('90');
+  });
+
   test('opens one session for many requests, and a new one when it is over', async () => {
     const { gpt } = clients(program);
     const ask = () => gpt.chat.completions.create({ model: 'gpt-4.1', messages });

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
 import type { Json } from '../../src/core/json.ts';
-import { cleanUp, type Program } from '../support/binary.ts';
+import { cleanUp, clientKey, type Program } from '../support/binary.ts';
 import { kiroProfile, kiroUpstream } from '../support/kiro-upstream.ts';
 import { clients } from './gateway.ts';
 import { endpointLines, type Home, signedInHome } from './signed-in.ts';
@@ -105,6 +105,52 @@ describe('an account that signed in with a device', () => {
     expect(home.files()[name!]!.refresh_token).not.toBe(before.refresh_token);
     for (const field of ['access_token', 'refresh_token', 'client_secret'])
       expect(program.output()).not.toContain(String(before[field]));
+  });
+});
+
+describe('what the service refuses', () => {
+  const ask = (program: Program) =>
+    fetch(`${program.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${clientKey}` },
+      body: JSON.stringify({ model, messages: [{ role: 'user', content: 'say hello' }] }),
+    });
+
+  /** An account that signed in with Google, in a browser. */
+  async function byGoogle(): Promise<Program> {
+    const home = signedIn();
+    const visit = async (url: string) => (await fetch(url, { redirect: 'manual' })).headers.get('location')!;
+    const said = await home.browse(visit, 'auth', 'login', 'kiro', '--way', 'google');
+    expect(said).toContain('is signed in to kiro: added kiro-google-Person@Example.com.json');
+    return home.serve();
+  }
+
+  test('with 429 at both places is told with its own hint, and asked again after it', async () => {
+    const program = await byGoogle();
+    for (let place = 0; place < 2; place++)
+      kiro.next.push({
+        status: 429,
+        body: { message: 'Too many requests' },
+        headers: { 'retry-after': '120' },
+      });
+    const first = await ask(program);
+    expect([first.status, first.headers.get('retry-after')]).toEqual([429, '120']);
+    const asked = kiro.accepted.length;
+    const second = await ask(program);
+    expect(second.status).toBe(429);
+    expect(Number(second.headers.get('retry-after'))).toBeGreaterThan(100);
+    expect(kiro.accepted.length).toBe(asked);
+    await program.stop();
+  });
+
+  test('with 403 for a suspended account says so and what to do', async () => {
+    const program = await byGoogle();
+    const body = { message: 'Your User ID is temporarily suspended.', reason: 'TEMPORARILY_SUSPENDED' };
+    kiro.next.push({ status: 403, body });
+    const response = await ask(program);
+    expect(response.status).toBe(403);
+    expect(await response.text()).toContain('upstream_suspended');
+    await program.stop();
   });
 });
 

@@ -1,4 +1,4 @@
-import { readArray, readObject, readObjects, readString, type Json } from '../../src/core/json.ts';
+import { readObject, readObjects, readString, type Json } from '../../src/core/json.ts';
 
 /** What the service knows of who asks. */
 export interface Caller {
@@ -68,7 +68,8 @@ function toolFault(tools: readonly Json[]): ReturnType<typeof improper> | undefi
     if (bytes === 0 || bytes > 10_240) return improper(`a description of ${bytes} bytes`);
     const schema = readObject(readObject(inputSchema)?.json);
     if (schema?.type !== 'object') return improper('a schema that is no object');
-    if (readArray(schema.required)?.length === 0) return improper('an empty list of required names');
+    if (/"required":\[\]|"additionalProperties":/.test(JSON.stringify(schema)))
+      return improper('a keyword that is not taken');
   }
   return undefined;
 }

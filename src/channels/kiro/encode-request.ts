@@ -21,13 +21,13 @@ export function encodeRequest(request: ChatRequest, { model, drop }: Target): Js
   const { maxTokens, temperature, topP } = request.sampling;
   const inferenceConfig = compact({ maxTokens, temperature, topP });
   return compact({
-    conversationState: {
+    conversationState: compact({
       agentTaskType: 'vibe',
       chatTriggerType: 'MANUAL',
       conversationId: crypto.randomUUID(),
       currentMessage: encodeUser(current, modelId, tools),
-      history,
-    },
+      history: history.length > 0 ? history : undefined,
+    }),
     inferenceConfig: Object.keys(inferenceConfig).length > 0 ? inferenceConfig : undefined,
   });
 }

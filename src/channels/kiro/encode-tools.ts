@@ -1,6 +1,7 @@
-import { type Json, readArray, readObject } from '../../core/json.ts';
+import type { Json } from '../../core/json.ts';
 import type { ChatRequest, FunctionTool, ToolChoice } from '../../core/request.ts';
 import type { Drop } from '../../protocols/protocol.ts';
+import { encodeSchema } from './encode-schema.ts';
 
 /** The tools of a request, and what must be said in words because the wire has no field for it. */
 export interface EncodedTools {
@@ -43,13 +44,14 @@ const longestDescription = 10_237;
 function specification({ name, description, schema }: FunctionTool, index: number, drop: Drop): Json {
   const text = description?.trim() || `The tool ${name}.`;
   const bytes = Buffer.from(text);
+  const closed = () => drop(`tools[${index}]: additionalProperties`);
   if (bytes.length > longestDescription)
     drop(`tools[${index}].description: cut to ${longestDescription} bytes`);
   return {
     toolSpecification: {
       name,
       description: cutBytes(bytes),
-      inputSchema: { json: objectSchema(schema) },
+      inputSchema: { json: encodeSchema(schema, closed) },
     },
   };
 }
@@ -60,17 +62,6 @@ function cutBytes(bytes: Buffer): string {
   let end = longestDescription;
   while ((bytes[end]! & 0xc0) === 0x80) end--;
   return bytes.toString('utf8', 0, end);
-}
-
-/** The root must be an object with properties, and an empty list of required names is refused. */
-function objectSchema(schema: Json): Json {
-  const { required, ...rest } = schema;
-  return {
-    ...rest,
-    type: 'object',
-    properties: readObject(schema.properties) ?? {},
-    ...(readArray(required)?.length ? { required } : {}),
-  };
 }
 
 const formerTool = (name: string): Json => ({
