@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { protocols } from '../../src/protocols/index.ts';
+import { random } from '../support/random.ts';
 import { chat, forbidden, google, info, messages, pages, retry, type Row } from '../support/refusals.ts';
 
 /** What vendors really answer, and what it must be read as. */
@@ -413,4 +414,31 @@ test('a plan that is used up is closed until the moment that Codex names', () =>
   const body = JSON.stringify({ error: { type: 'usage_limit_reached', resets_at: resetsAt } });
   const error = read({ ...limits[9]!, body });
   expect(Math.abs(error.retryAfterMs! - 7_200_000)).toBeLessThan(2_000);
+});
+
+test('a field that is called like a reason is only a field', () => {
+  for (const message of [
+    'tools[0].location is not supported.',
+    'metadata: verify your input, the key "suspended" is not allowed.',
+    'Unknown parameter: billing.',
+  ]) {
+    const { code, scope } = read({ ...requests[8]!, ...chat({ message, type: 'invalid_request_error' }) });
+    expect([message, code, scope as string]).toEqual([message, 'invalid_request', 'request']);
+  }
+});
+
+test('whatever comes is read as some error that blames somebody and says what to do', () => {
+  const dice = random(3);
+  const statuses = [301, 400, 401, 402, 403, 404, 408, 413, 422, 429, 451, 500, 503, 521, 529];
+  for (let round = 0; round < 2_000; round++) {
+    const value = dice.oneIn(2) ? { error: dice.json(3) } : dice.json(3);
+    const body = dice.oneIn(5) ? dice.text(40) : JSON.stringify(value);
+    const status = dice.pick(statuses);
+    for (const { id } of protocols) {
+      const error = read({ ...requests[0]!, protocol: id, status, body, headers: {} });
+      expect(error.status).toBeGreaterThanOrEqual(400);
+      expect(error.remedy).toMatch(/\.$/);
+      expect(error.retryAfterMs ?? 0).toBeGreaterThanOrEqual(0);
+    }
+  }
 });
