@@ -32,10 +32,19 @@ export function exhausted(
     `No credential can serve model "${plans[0]!.name}" right now (${[...named, ...more].join('; ')}).`,
     {
       scope: 'credential',
-      remedy: 'Wait for the time in Retry-After, or add another credential for this model.',
+      remedy:
+        personNeeded(away) ?? 'Wait for the time in Retry-After, or add another credential for this model.',
       ...wait,
     },
   );
+}
+
+/** What a person has to do, where nothing else helps. */
+function personNeeded(away: readonly Hindrance[]): string | undefined {
+  const errors = away.map(({ block }) => block.standing.rest?.error);
+  return errors.every((error) => error?.fault.kind === 'upstream-unauthorized')
+    ? errors[0]?.remedy
+    : undefined;
 }
 
 const isThrottled = ({ block: { why, standing } }: Hindrance): boolean =>
