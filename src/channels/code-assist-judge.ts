@@ -32,9 +32,11 @@ function judgeLimit(error: GatewayError): GatewayError {
   return error.with({ fault: { kind }, scope: 'model' });
 }
 
-/** What must be switched on in a project before Code Assist works in it. */
+/** A plan, a licence or a permission that is missing is missing for every model; one that is not served is not found. */
 function judgeRefusal(error: GatewayError): GatewayError {
-  if (error.upstream?.code !== 'SERVICE_DISABLED') return error;
+  const { fault, upstream } = error;
+  if (fault.kind !== 'upstream-forbidden' || fault.reason !== 'not_entitled') return error;
+  if (upstream?.code !== 'SERVICE_DISABLED') return error.with({ scope: 'credential' });
   return error.with({
     scope: 'credential',
     remedy:

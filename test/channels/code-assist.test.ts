@@ -191,6 +191,22 @@ describe('limits', () => {
     expect(verify.fault).toMatchObject({ kind: 'upstream-forbidden', reason: 'verification_required' });
   });
 
+  test.each([
+    ['a licence', 'You do not have a valid license of this product.', 'not_entitled', 'credential'],
+    [
+      'a permission',
+      "Permission 'cloudaicompanion.companions.generateChat' denied.",
+      'not_entitled',
+      'credential',
+    ],
+    ['a country', 'User location is not supported for the API use.', 'region', 'transport'],
+  ])('%s that is missing is told apart', (_, message, reason, scope) => {
+    expect(judged(403, googleError(403, message))).toMatchObject({
+      fault: { kind: 'upstream-forbidden', reason },
+      scope,
+    });
+  });
+
   test('other errors stay as they are', () => {
     expect(judged(400, googleError(400, 'Request contains an invalid argument.'))).toMatchObject({
       fault: { kind: 'invalid-request' },

@@ -31,6 +31,8 @@ export interface Person {
   fenced: boolean;
   /** What is left, by model. */
   quota: Record<string, number>;
+  /** It has been told which plans there are, as it must be before it takes one. */
+  told: boolean;
 }
 
 /** @param product whose rules hold: Antigravity wants more of the wrapping and takes less of the request. */
@@ -46,6 +48,7 @@ export function codeAssistUpstream(
     waits: 0,
     ineligible: [],
     fenced: false,
+    told: false,
     quota: { 'gemini-3-sim': 0.25, 'claude-sonnet-4-6': 1 },
   };
   const asked: Record<string, number> = {};
@@ -166,6 +169,7 @@ function wrappingFault(
     return googleRefusal(400, 'API keys are not supported by this API.');
   if (typeof body.model !== 'string' || !readObject(body.request))
     return googleRefusal(400, 'Request contains an invalid argument.');
+  if (person.tier === undefined) return googleRefusal(403, 'The account has not been set up.');
   if (!person.projects.includes(String(body.project))) return googleRefusal(403, words[403]!);
   if (product === 'gemini-cli') return undefined;
   const kinds = ['agent', 'image_gen', 'web_search'];
@@ -243,6 +247,7 @@ const others: Readonly<Record<string, (received: Received, person: Person) => Re
       return googleRefusal(403, 'Request is prohibited by organization policy.', [
         { '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason: 'SECURITY_POLICY_VIOLATED' },
       ]);
+    person.told = true;
     const allowedTiers = person.ineligible.length > 0 ? [] : [{ id: person.offered, isDefault: true }];
     if (person.tier === undefined)
       return googleJson(200, { allowedTiers, ineligibleTiers: person.ineligible });
@@ -254,7 +259,7 @@ const others: Readonly<Record<string, (received: Received, person: Person) => Re
     });
   },
   onboardUser({ json: body }, person) {
-    if (body.tierId !== person.offered || person.ineligible.length > 0)
+    if (!person.told || body.tierId !== person.offered || person.ineligible.length > 0)
       return googleRefusal(400, 'Precondition check failed.');
     if (person.offered === 'free-tier' && body.cloudaicompanionProject !== undefined)
       return googleRefusal(400, 'Precondition check failed.');
