@@ -44,7 +44,11 @@ copyFileSync(values.binary === undefined ? build() : resolve(values.binary), bin
 const results = await measureAll();
 const selection = measureSelection();
 const aims = [...aimsOf(results), ...selection];
-console.log(values.json ? JSON.stringify({ ...results, aims }, null, 2) : `\n${render(results)}\n\n${renderSelection(selection)}`);
+console.log(
+  values.json
+    ? JSON.stringify({ ...results, aims }, null, 2)
+    : `\n${render(results)}\n\n${renderSelection(selection)}`,
+);
 process.exit(values.gate && aims.some(({ met }) => !met) ? 1 : 0);
 
 async function measureAll(): Promise<Results> {

@@ -193,8 +193,8 @@ function decodeUnion(
     const exact = words.find((word) => String(word) === written);
     if (exact !== undefined) return exact;
     const { spellings = {} } = schema as KeyOptions;
-    const meant = spellings[plainWord(written)] ?? written;
-    const alike = words.find((word) => plainWord(String(word)) === plainWord(meant));
+    if (Object.hasOwn(spellings, plainWord(written))) return spellings[plainWord(written)];
+    const alike = words.find((word) => plainWord(String(word)) === plainWord(written));
     if (alike !== undefined) {
       reader.warn(at, `"${written}" was read as ${String(alike)}`);
       return alike;

@@ -36,18 +36,6 @@ function readFlag(text: string): unknown {
   return flags.get(text.toLowerCase()) ?? text;
 }
 
-/** The short names that the reference's variable takes. */
-const strategies: ReadonlyMap<string, string> = new Map([
-  ['rr', 'round-robin'],
-  ['roundrobin', 'round-robin'],
-  ['ff', 'fill-first'],
-  ['fillfirst', 'fill-first'],
-]);
-
-function readStrategy(text: string): unknown {
-  return strategies.get(text.toLowerCase()) ?? text;
-}
-
 const readList = (text: string): unknown =>
   text
     .split(',')
@@ -65,7 +53,7 @@ const variables: readonly {
   { variable: 'CLIPROXY_SECRET_KEY', keys: ['remote-management', 'secret-key'] },
   { variable: 'CLIPROXY_ALLOW_REMOTE', keys: ['remote-management', 'allow-remote'], read: readFlag },
   { variable: 'CLIPROXY_DEBUG', keys: ['debug'], read: readFlag },
-  { variable: 'CLIPROXY_ROUTING_STRATEGY', keys: ['routing', 'strategy'], read: readStrategy },
+  { variable: 'CLIPROXY_ROUTING_STRATEGY', keys: ['routing', 'strategy'] },
   { variable: 'CLIPROXY_API_KEYS', keys: ['api-keys'], read: readList },
   { variable: 'CLIPROXY_AUTH_DIR', keys: ['auth-dir'] },
 ];

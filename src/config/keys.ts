@@ -11,7 +11,7 @@ export interface KeyOptions extends SchemaOptions {
   readonly restart?: boolean;
   /** What would be right, in words, where the type alone does not say it. */
   readonly expected?: string;
-  /** Other spellings of a choice's words. */
+  /** Other words for those of a choice, in lower case and with `-`; they are taken without a warning. */
   readonly spellings?: Readonly<Record<string, string>>;
 }
 

@@ -23,6 +23,7 @@ import { payloadSchema } from './payload.ts';
 
 /** What the reference programs and their users also call the strategies. */
 const spellings = {
+  '': 'round-robin',
   rr: 'round-robin',
   roundrobin: 'round-robin',
   ff: 'fill-first',
@@ -91,12 +92,17 @@ const gatewayKeys = {
       'Origins such as https://app.example.com; "*" allows every page. The management API allows none.',
     ),
   }),
-  limits: group('What a request may weigh.', {
+  limits: group('What a request may weigh, and how long it may take to come.', {
     'body-mb': count(64, 'Mebibytes of a request body as sent.', { minimum: 1, maximum: 4096 }),
     'decoded-body-mb': count(64, 'Mebibytes of a request body once decompressed.', {
       minimum: 1,
       maximum: 4096,
     }),
+    'client-seconds': count(
+      60,
+      'Seconds a client may be silent on a connection, and may take for a body of up to 1 MiB; for more, between two pieces of it; 0: no limit. The wait for an answer is none of them.',
+      { maximum: 255, ...restart },
+    ),
   }),
   timeouts: group(
     'How long an upstream may take, by phase; 0: no limit. Running out counts as a failure of that upstream.',
@@ -130,6 +136,11 @@ const gatewayKeys = {
       'Extra rounds over all credentials for a stream that has not begun, besides request-retry.',
     ),
   }),
+  'nonstream-keepalive-interval': count(
+    0,
+    'Seconds of silence before the client of a whole answer gets a blank line, and then another each time; 0: none. After the first the status is 200, and a failure is the body alone.',
+    { maximum: 3600 },
+  ),
   'passthrough-headers': flag(
     false,
     "Lets the headers of the upstream's answer through to the client, but for those of the connection, cookies and CORS.",
