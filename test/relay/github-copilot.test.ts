@@ -20,26 +20,21 @@ afterEach(async () => {
   expect(refused).toEqual([]);
 });
 
-async function between(): Promise<Kept> {
+async function between(asked = false): Promise<Kept> {
   copilot = copilotUpstream();
   const { accessToken } = copilot.provider.issue();
-  const gateway = await kept('github-copilot', copilot.endpoints, [
-    { type: 'github-copilot', access_token: accessToken, username: 'Octo-Person' },
-  ]);
+  const gateway = await kept(
+    'github-copilot',
+    copilot.endpoints,
+    [{ type: 'github-copilot', access_token: accessToken, username: 'Octo-Person' }],
+    asked,
+  );
   open.push(gateway, copilot);
   return gateway;
 }
 
 /** The service has told its models, so that each is spoken to as it lists it. */
-async function informed(): Promise<Kept> {
-  const gateway = await between();
-  const [login] = gateway.logins;
-  const { session, models } = login!.place.steps;
-  await login!.ready(AbortSignal.timeout(5_000));
-  expect(session).toBeDefined();
-  await models!(login!, gateway.netOf(login!));
-  return gateway;
-}
+const informed = () => between(true);
 
 const post = async ({ it }: Kept, path: string, body: Json) => {
   const response = await it.post(path, JSON.stringify(body));

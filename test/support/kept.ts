@@ -6,17 +6,13 @@ import { createStore } from '../../src/accounts/store.ts';
 import type { LiveLogin } from '../../src/accounts/live-login.ts';
 import { channels } from '../../src/channels/index.ts';
 import { placesOf } from '../../src/config/logins.ts';
-import type { Net } from '../../src/channels/login.ts';
 import type { Json } from '../../src/core/json.ts';
 import { standing, type Standing } from '../relay/support.ts';
-import { testNet } from './net.ts';
 
 /** The whole program in this process with logins of one channel, kept in a folder of their own. */
 export interface Kept {
   readonly it: Standing;
   readonly logins: readonly LiveLogin[];
-  /** The way to the provider, for steps that a test takes by itself. */
-  netOf(login: LiveLogin): Net;
   /** Lets time pass for the keeper. */
   pass(ms: number): void;
   stop(): Promise<void>;
@@ -25,11 +21,13 @@ export interface Kept {
 /**
  * @param endpoints the channel's addresses, on loopback.
  * @param files what stands in the auth folder.
+ * @param asked whether the provider has told its models before the first request.
  */
 export async function kept(
   channel: string,
   endpoints: Readonly<Record<string, string>>,
   files: readonly Json[],
+  asked = false,
 ): Promise<Kept> {
   const folder = mkdtempSync(join(tmpdir(), 'cliproxyapi-kept-'));
   const places = placesOf(channels);
@@ -49,12 +47,13 @@ export async function kept(
   });
   for (const fields of files) await keeper.save(place, fields);
   await keeper.load();
+  const logins = keeper.logins as readonly LiveLogin[];
+  if (asked) for (const login of logins) await keeper.ask(login);
   const addresses = Object.entries(endpoints).map(([name, address]) => `    ${name}: ${address}\n`);
   const it = standing(`oauth-endpoints:\n  ${channel}:\n${addresses.join('')}`, [], () => keeper.logins);
   return {
     it,
-    logins: keeper.logins as readonly LiveLogin[],
-    netOf: () => testNet(endpoints, { id: 'x' }),
+    logins,
     pass(ms) {
       passedMs += ms;
     },

@@ -20,7 +20,8 @@ export function open(login: Login, tools: LoginTools): Connection {
   const { naming } = tools;
   const discovered = naming.discovered?.length ? naming.discovered : knownModels;
   const extra = fileHeaders(login, tools);
-  const speaks = (model: string) => protocolFor(model, listedEndpoints(login, model));
+  const listed = listedEndpoints(login);
+  const speaks = (model: string) => protocolFor(model, listed?.get(model));
   return {
     id: `${id}:${login.id}`,
     provider: id,

@@ -24,9 +24,9 @@ const device: DeviceWay = {
     ),
 };
 
-/** Adds whose account it is, which the token does not say. */
+/** Adds whose account it is, which the token does not say. A sign-in does not fail for want of it. */
 async function named(fields: Json, net: Net): Promise<Json> {
-  const user = await askGithub('user', fields, net);
+  const user = await askGithub('user', fields, net).catch((): Json => ({}));
   return compact({ ...fields, username: readString(user.login), email: readString(user.email) || undefined });
 }
 

@@ -18,11 +18,14 @@ import { editorHeaders } from './wire.ts';
 
 /** What the service tells of an account besides answers: its models, and what is left of its plan. */
 
-/** The endpoints of each model by login, as the service listed them last. A login outlives its connections. */
-const listed = new WeakMap<Login, ReadonlyMap<string, readonly string[]>>();
+/** Which endpoints each model has. */
+type Endpoints = ReadonlyMap<string, readonly string[]>;
 
-export const listedEndpoints = (login: Login, model: string): readonly string[] | undefined =>
-  listed.get(login)?.get(model);
+/** What the service listed last, by login: a login outlives its connections. */
+const listed = new WeakMap<Login, Endpoints>();
+
+/** The endpoints as of now. A connection keeps what it was opened with, so that it never changes its mind in a request. */
+export const listedEndpoints = (login: Login): Endpoints | undefined => listed.get(login);
 
 /** The models that the account is offered. */
 export async function models(login: Login, net: Net): Promise<readonly DeclaredModel[]> {

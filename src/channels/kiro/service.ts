@@ -2,7 +2,15 @@ import { textField } from '../../accounts/fields.ts';
 import type { Login } from '../../accounts/login.ts';
 import type { QuotaWindow } from '../../accounts/quota.ts';
 import type { Net } from '../../accounts/steps.ts';
-import { compact, type Json, readNumber, readObject, readObjects, readString } from '../../core/json.ts';
+import {
+  compact,
+  type Json,
+  readNumber,
+  readObject,
+  readObjects,
+  readString,
+  tryParseObject,
+} from '../../core/json.ts';
 import type { DeclaredModel } from '../../core/model.ts';
 import { apiRegion, profileOf } from './account.ts';
 import { badData, decodeError } from './errors.ts';
@@ -63,7 +71,7 @@ async function ask(
   });
   const text = await response.text();
   if (!response.ok) throw decodeError(response.status, response.headers, text);
-  const answer = readObject(JSON.parse(text || '{}'));
+  const answer = tryParseObject(text);
   if (!answer) throw badData(`${path} holds no JSON object`);
   return answer;
 }
