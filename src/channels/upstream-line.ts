@@ -42,8 +42,15 @@ const silenceMs = 300_000;
 const longestMessage = 15 * 1024 * 1024;
 const tooBig = 1009;
 
-/** The connections of each client's line, by account; undefined where no WebSocket could be had. They outlive a reload. */
-const lines = new WeakMap<ClientLine, Map<string, Upstream | undefined>>();
+/** No WebSocket could be had; until then nobody tries again, in milliseconds since 1970. */
+interface Absent {
+  readonly untilMs: number;
+}
+
+type Known = Map<string, Upstream | Absent>;
+
+/** The connections of each client's line, by account. They outlive a reload. */
+const lines = new WeakMap<ClientLine, Known>();
 
 /** Asks a turn: over the line's WebSocket, or by HTTP where that cannot be. */
 export async function askTurn(way: SocketWay, turn: SocketTurn): Promise<Answered> {
@@ -61,33 +68,42 @@ export async function askTurn(way: SocketWay, turn: SocketTurn): Promise<Answere
   }
 }
 
+interface Connected {
+  /** Undefined where none can be had. */
+  readonly upstream?: Upstream;
+  readonly fresh: boolean;
+}
+
 /** The account's connection on this line: the one that is open, or a new one. */
-async function connected(
-  way: SocketWay,
-  turn: SocketTurn,
-): Promise<{ readonly upstream: Upstream | undefined; readonly fresh: boolean }> {
+async function connected(way: SocketWay, turn: SocketTurn): Promise<Connected> {
   const { line, accountId, outgoing, signal } = turn;
   const known = lines.get(line) ?? begun(line);
-  const upstream = known.get(accountId);
-  if (known.has(accountId) && (!upstream || upstream.socket.open)) return { upstream, fresh: false };
+  const before = known.get(accountId);
+  if (before && 'untilMs' in before && before.untilMs > Date.now()) return { fresh: false };
+  if (before && 'socket' in before && before.socket.open) return { upstream: before, fresh: false };
   const handshake = { ...outgoing, headers: way.headers(outgoing.headers) };
   const socket = await openSocket(handshake, signal, handshakeMs).catch((thrown: unknown) => {
     if (signal.aborted) throw thrown;
     return undefined;
   });
-  const opened = socket && { socket, session: way.session(), idle: undefined, busy: false };
-  known.set(accountId, opened);
-  if (line.gone.aborted) socket?.close();
-  return { upstream: opened, fresh: true };
+  if (!socket) {
+    known.set(accountId, { untilMs: Date.now() + silenceMs });
+    return { fresh: true };
+  }
+  const upstream: Upstream = { socket, session: way.session(), idle: undefined, busy: false };
+  known.set(accountId, upstream);
+  if (line.gone.aborted) socket.close();
+  return { upstream, fresh: true };
 }
 
 /** A line without connections yet; it takes all that it will have with it. */
-function begun(line: ClientLine): Map<string, Upstream | undefined> {
-  const known = new Map<string, Upstream | undefined>();
+function begun(line: ClientLine): Known {
+  const known: Known = new Map();
   lines.set(line, known);
-  line.gone.addEventListener('abort', () => known.forEach((upstream) => upstream?.socket.close()), {
-    once: true,
-  });
+  const leave = () => {
+    for (const one of known.values()) if ('socket' in one) one.socket.close();
+  };
+  line.gone.addEventListener('abort', leave, { once: true });
   return known;
 }
 
