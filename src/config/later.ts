@@ -176,11 +176,6 @@ export const laterKeys = {
   ),
   'gpt-image-2-base-model': text('', 'The main model behind the image tool.', later),
   'video-result-auth-cache-ttl': duration('3h', 'How long a video stays with its credential.', later),
-  'nonstream-keepalive-interval': count(
-    0,
-    'Seconds between blank lines while a whole answer is awaited.',
-    later,
-  ),
   'claude-header-defaults': maybe(
     group('Headers of another client.', {}, { additionalProperties: true, ...neverDisguised }),
   ),

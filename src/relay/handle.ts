@@ -6,6 +6,7 @@ import { type Answer, attemptChat } from './attempt.ts';
 import { countTokens } from './count.ts';
 import { type Desk, echoOf, type Errand, errand, type RelayTools, settle } from './errand.ts';
 import type { Exchange, Relay } from './exchange.ts';
+import { patiently, within } from './patience.ts';
 import { type Flow, pipe } from './pipe.ts';
 import { plan } from './plan.ts';
 import { createRecall } from './recall.ts';
@@ -25,7 +26,11 @@ export function createRelay(given: RelayTools): Relay {
     if (request.kind === 'count-tokens') return finished(request, await countTokens(request));
     if (request.kind === 'raw') return raw(request);
     const answer = tryEach(request, attemptChat);
-    return request.hint.stream ? streamed(request, answer) : whole(request, await answer);
+    if (request.hint.stream) return streamed(request, answer);
+    const everyMs = request.config['nonstream-keepalive-interval'] * 1000;
+    if (everyMs === 0) return whole(request, await answer);
+    const response = answer.then((come) => whole(request, come));
+    return patiently(request, response, everyMs);
   };
 }
 
@@ -93,28 +98,14 @@ function finished(errand: Errand, response: Response): Response {
 async function streamed(errand: Errand, coming: Promise<Answer>): Promise<Response> {
   const heartbeatMs = errand.config.streaming['heartbeat-seconds'] * 1000;
   const flow = coming.then(flowOf);
-  if (heartbeatMs > 0) await settledWithin(flow, heartbeatMs);
-  else await flow;
-  return stream(errand, (await peek(flow)) ?? flow, heartbeatMs);
+  const begun = heartbeatMs > 0 ? await within(flow, heartbeatMs) : await flow;
+  return stream(errand, begun ?? flow, heartbeatMs);
 }
 
 function flowOf(answer: Answer): Flow {
   if (answer.kind === 'flow') return answer.flow;
   throw new GatewayError({ kind: 'internal' }, 'A whole answer came where a stream was due.');
 }
-
-/** Waits for a promise, but not longer than that; its failure is thrown when it comes in time. */
-async function settledWithin(promise: Promise<unknown>, ms: number): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
-
-/** What a promise holds when it is already fulfilled. */
-const peek = <T>(promise: Promise<T>): Promise<T | undefined> =>
-  Promise.race([promise, Promise.resolve(undefined)]);
 
 function stream(errand: Errand, flow: Flow | Promise<Flow>, heartbeatMs: number): Response {
   const { client, exchange } = errand;

@@ -34,18 +34,19 @@ const mostEncodings = 3;
 /**
  * Reads a request's whole body as text, its `Content-Encoding` undone, within the limits. A decompression bomb costs no
  * more than the limit, because the decoder is stopped there.
+ * @param moved called for each piece of a body that is too long, or of unknown length, to come at once.
  * @throws GatewayError `too-large` naming the limit, `invalid-request` for an unknown or broken encoding, `cancelled`
  * when the client stops in the middle.
  */
-export async function readBody(request: Request, limits: BodyLimits): Promise<string> {
+export async function readBody(request: Request, limits: BodyLimits, moved: () => void): Promise<string> {
   const { headers } = request;
   const encoding = headers.get('content-encoding');
   refuseLong(headers, limits);
   try {
     // Merely reading `request.body` would make Bun build a stream, so the common case stays clear of it.
-    if (encoding === null && headers.has('content-length')) return await request.text();
+    if (encoding === null && isShort(headers)) return await request.text();
     if (request.body === null) return '';
-    return await new Response(limited(request.body, encoding, limits)).text();
+    return await new Response(limited(request.body, encoding, limits, moved)).text();
   } catch (thrown) {
     throw readFailure(thrown, request, encoding);
   }
@@ -54,9 +55,15 @@ export async function readBody(request: Request, limits: BodyLimits): Promise<st
 /**
  * The body unread, for requests that are passed on while they come. It is pulled no faster than somebody reads it, and
  * it breaks with the errors of `readBody`.
+ * @param waits called when the client's next piece is waited for, `rests` when it is not: what is slow then is the upstream.
  * @throws GatewayError `too-large` when the client says so at once.
  */
-export function openBody(request: Request, limits: BodyLimits): ReadableStream<Uint8Array> {
+export function openBody(
+  request: Request,
+  limits: BodyLimits,
+  waits: () => void,
+  rests: () => void,
+): ReadableStream<Uint8Array> {
   const encoding = request.headers.get('content-encoding');
   refuseLong(request.headers, limits);
   const reader = limited(request.body ?? new Blob().stream(), encoding, limits).getReader();
@@ -64,7 +71,9 @@ export function openBody(request: Request, limits: BodyLimits): ReadableStream<U
     {
       async pull(controller) {
         try {
+          waits();
           const { done, value } = await reader.read();
+          rests();
           if (done) controller.close();
           else controller.enqueue(value);
         } catch (thrown) {
@@ -77,14 +86,22 @@ export function openBody(request: Request, limits: BodyLimits): ReadableStream<U
   );
 }
 
+/** Bytes of a body that a client can be expected to send at once. */
+const shortBytes = mebibyte;
+
+function isShort(headers: Headers): boolean {
+  const length = headers.get('content-length');
+  return length !== null && Number(length) <= shortBytes;
+}
+
 /** Refuses a body whose length is told before it comes. */
 function refuseLong(headers: Headers, { encoded }: BodyLimits): void {
   if (Number(headers.get('content-length') ?? 0) > encoded) throw tooLarge('encoded', encoded);
 }
 
 /** A body within the limits, its `Content-Encoding` undone. */
-function limited(body: Bytes, encoding: string | null, limits: BodyLimits): Bytes {
-  const whole = body.pipeThrough(capped('encoded', limits.encoded));
+function limited(body: Bytes, encoding: string | null, limits: BodyLimits, moved?: () => void): Bytes {
+  const whole = body.pipeThrough(capped('encoded', limits.encoded, moved));
   return encoding === null ? whole : decoded(whole, encoding, limits.decoded);
 }
 
@@ -108,12 +125,13 @@ function decoded(body: Bytes, encoding: string, limit: number): Bytes {
 }
 
 /** Passes bytes on until there are too many of them. */
-function capped(what: keyof BodyLimits, limit: number) {
+function capped(what: keyof BodyLimits, limit: number, moved?: () => void) {
   let taken = 0;
   return new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
     transform(chunk, controller) {
       taken += chunk.byteLength;
       if (taken > limit) throw tooLarge(what, limit);
+      moved?.();
       controller.enqueue(chunk);
     },
   });

@@ -16,9 +16,10 @@ export function mountClients(app: AnyElysia, hall: Hall): void {
     const { client } = protocol;
     return client ? client.routes.map((route) => ({ protocol, client, route })) : [];
   });
+  const allow: Allow = (request, seconds) => app.server?.timeout(request, seconds);
   const taken = new Set(rows.map(({ route }) => `${route.method} ${route.path}`));
   for (const { protocol, client, route } of rows) {
-    const serve = relaying(hall, protocol, client, route);
+    const serve = relaying(hall, protocol, client, route, allow);
     const mount = (path: string, detail: Operation) =>
       // Elysia reads this function's text to learn what it needs; naming more than these two makes it parse more.
       app.route(route.method, path, ({ request, params }) => serve(request, params), {
@@ -34,8 +35,11 @@ export function mountClients(app: AnyElysia, hall: Hall): void {
   }
 }
 
+/** Lets the connection of a request be silent for so many seconds from now on; 0 means for ever. */
+type Allow = (request: Request, seconds: number) => void;
+
 /** What happens on one route: who asks, what is sent, and then the relay's turn. */
-function relaying(hall: Hall, protocol: Protocol, client: ClientSide, route: Route) {
+function relaying(hall: Hall, protocol: Protocol, client: ClientSide, route: Route, allow: Allow) {
   const encodeError: EncodeError = (error, requestId) => client.encodeError(error, requestId);
   const relay = async (visit: Visit, params: Readonly<Record<string, string>>) => {
     const { request, path, search, runtime, record } = visit;
@@ -48,9 +52,13 @@ function relaying(hall: Hall, protocol: Protocol, client: ClientSide, route: Rou
     if (search !== '') removeKeys(query);
     const limits = limitsOf(runtime.config);
     const common = { runtime, protocol, route, params, query, headers, tenant, signal, record };
-    if (route.kind === 'raw' && isForm(headers))
-      return hall.relay({ ...common, body: '', stream: openBody(request, limits) });
-    const body = route.method === 'GET' ? '' : await readBody(request, limits);
+    const moved = () => allow(request, runtime.config.limits['client-seconds']);
+    if (route.kind === 'raw' && isForm(headers)) {
+      const stream = openBody(request, limits, moved, () => allow(request, 0));
+      return hall.relay({ ...common, body: '', stream });
+    }
+    const body = route.method === 'GET' ? '' : await readBody(request, limits, moved);
+    allow(request, 0);
     return hall.relay({ ...common, body });
   };
   return (request: Request, params: Readonly<Record<string, string>> | undefined) =>

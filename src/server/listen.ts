@@ -33,8 +33,9 @@ export function listen(app: AnyElysia, config: Config, address: Address): Bun.Se
     app.listen({
       hostname: host,
       port,
-      // Elysia's defaults: 30 s, which cuts a stream that thinks, and true, which lets two programs share our port.
-      idleTimeout: 0,
+      // Until a request is whole; what is relayed has no limit from there on (see clients.ts).
+      idleTimeout: config.limits['client-seconds'],
+      // Elysia's default lets two programs share our port.
       reusePort: false,
       development: false,
       // Our own limits refuse a body that is too large, and say why.

@@ -84,6 +84,7 @@ describe('the schema', () => {
       'auth-dir',
       'logs-dir',
       'state-dir',
+      'limits.client-seconds',
     ]);
   });
 

@@ -19,6 +19,7 @@ export interface Setup {
   readonly origins?: readonly string[];
   readonly bodyMb?: number;
   readonly decodedMb?: number;
+  readonly clientSeconds?: number;
   readonly cards?: readonly ModelCard[];
   readonly ready?: Hall['readiness'];
   readonly admin?: Hall['admin'];
@@ -81,12 +82,13 @@ function runtime({
   origins = [],
   bodyMb = 1,
   decodedMb = 2,
+  clientSeconds = 60,
   cards = demoCards,
   tls,
 }: Setup): Runtime {
   const config = {
     cors: { 'allow-origins': origins },
-    limits: { 'body-mb': bodyMb, 'decoded-body-mb': decodedMb },
+    limits: { 'body-mb': bodyMb, 'decoded-body-mb': decodedMb, 'client-seconds': clientSeconds },
     tls: tls ? { enable: true, ...tls } : { enable: false, cert: '', key: '' },
   } as unknown as Config;
   return {
