@@ -134,6 +134,17 @@ describe('what the service tells of an account', () => {
     ]);
   });
 
+  test('what is left of a free plan, which may be told in an older shape', async () => {
+    copilot.about.user = {
+      limited_user_quotas: { chat: 480 },
+      monthly_quotas: { chat: 500 },
+      limited_user_reset_date: '2027-02-01',
+    };
+    expect(await logins.quota!(testLogin(logins, signedIn()), net)).toMatchObject([
+      { name: 'chat', limit: 500, remaining: 480, resetsAt: Date.UTC(2027, 1, 1) },
+    ]);
+  });
+
   test.each([
     ['gpt-5-mini', ['/chat/completions', '/responses'], 'openai-chat'],
     ['gpt-9', ['/responses'], 'openai-responses'],

@@ -37,6 +37,7 @@ export function copilotUpstream({ slowDowns = 0 } = {}) {
   const next: CopilotTrouble[] = [];
   const sessionNext: CopilotTrouble[] = [];
   const life = { seconds: 1500 };
+  const about = { user: plan };
 
   const server = Bun.serve({
     hostname: '127.0.0.1',
@@ -59,7 +60,7 @@ export function copilotUpstream({ slowDowns = 0 } = {}) {
     const missing = missingHeader(headers);
     if (missing) return refuse(missing);
     if (path === '/user') return Response.json({ login: 'Octo-Person', id: 1, email: null });
-    if (path === '/copilot_internal/user') return Response.json(plan);
+    if (path === '/copilot_internal/user') return Response.json(about.user);
     if (path !== '/copilot_internal/v2/token')
       return Response.json({ message: 'Not Found' }, { status: 404 });
     const trouble = sessionNext.shift();
@@ -127,6 +128,8 @@ export function copilotUpstream({ slowDowns = 0 } = {}) {
     next,
     sessionNext,
     life,
+    /** What it tells of the account's plan. */
+    about,
     /** What it and the vendors behind it refused. */
     get refused() {
       return [...refused, ...Object.values(wires).flatMap((wire) => wire.refused)];

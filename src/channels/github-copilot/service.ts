@@ -46,14 +46,26 @@ export async function models(login: Login, net: Net): Promise<readonly DeclaredM
 /** What is left of the plan's requests; what the plan does not limit is left out. */
 export async function quota({ fields }: Login, net: Net): Promise<readonly QuotaWindow[]> {
   const user = await askGithub('copilot_internal/user', fields, net);
-  const resetsAt = Date.parse(
-    readString(user.quota_reset_date_utc) ?? readString(user.quota_reset_date) ?? '',
+  const said = [user.quota_reset_date_utc, user.quota_reset_date, user.limited_user_reset_date].map(
+    readString,
   );
-  const reset = Number.isNaN(resetsAt) ? undefined : resetsAt;
-  return Object.entries(readObject(user.quota_snapshots) ?? {}).flatMap(([name, row]) => {
+  const instant = Date.parse(said.find((text) => text !== undefined) ?? '');
+  const reset = Number.isNaN(instant) ? undefined : instant;
+  return Object.entries(snapshotsOf(user)).flatMap(([name, row]) => {
     const window = windowOf(name, readObject(row) ?? {}, reset, net.now());
     return window ? [window] : [];
   });
+}
+
+/** Free plans may be told in an older shape, as two tables of numbers. */
+function snapshotsOf(user: Json): Json {
+  const snapshots = readObject(user.quota_snapshots);
+  if (snapshots) return snapshots;
+  const limits = readObject(user.monthly_quotas) ?? {};
+  const left = Object.entries(readObject(user.limited_user_quotas) ?? {});
+  return Object.fromEntries(
+    left.map(([name, remaining]) => [name, { remaining, entitlement: limits[name] }]),
+  );
 }
 
 function windowOf(
