@@ -78,7 +78,9 @@ describe('a service account', () => {
       headers: { authorization: `Bearer ${clientKey}`, 'content-type': 'application/json' },
       body: JSON.stringify({ model: 'imagen-4.0-generate-001', prompt: 'A red circle' }),
     });
-    const { data } = (await drawn.json()) as { data: readonly unknown[] };
+    const said = await drawn.text();
+    expect(said).toContain('b64_json');
+    const { data } = JSON.parse(said) as { data: readonly unknown[] };
     expect([drawn.status, data.length]).toEqual([200, 1]);
     expect(google.statements).toHaveLength(2);
   });
