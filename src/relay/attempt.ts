@@ -17,6 +17,7 @@ import { payloadOf } from './payload.ts';
 import { type Flow, open } from './pipe.ts';
 import type { Attempt } from './plan.ts';
 import { hearQuota } from './quota.ts';
+import { judged, refusal } from './refusal.ts';
 import { refusesThoughts, withoutThoughts } from './refused.ts';
 import { type Replay, replay } from './replay.ts';
 
@@ -60,11 +61,7 @@ async function pass(errand: Errand, attempt: Attempt, passage: Passage): Promise
   errand.exchange.record.direct = passage.direct;
   const body = payloadOf(passage.body, errand, attempt);
   const response = await exchangeWith(errand, attempt, body, speaksItself(errand, attempt));
-  if (!response.ok) {
-    const error = await refusal(response, attempt);
-    hearQuota(errand, attempt, response.headers, error.body);
-    throw error;
-  }
+  if (!response.ok) throw await refusal(errand, attempt, response);
   return errand.hint.stream
     ? await readStream(errand, attempt, passage, response)
     : await readWhole(errand, attempt, passage, response);
@@ -161,19 +158,6 @@ export async function dispatch(errand: Errand, attempt: Attempt, said: Said): Pr
   hearQuota(errand, attempt, answered.headers);
   return answered;
 }
-
-/** An upstream's error answer, as an error. */
-export async function refusal(response: Answered, attempt: Attempt): Promise<GatewayError> {
-  const text = await response.text().catch(() => '');
-  const body = text.slice(0, errorLimit);
-  const error = attempt.protocol.upstream!.decodeError(response.status, response.headers, body);
-  return judged(error.with({ body }), attempt, response.headers);
-}
-
-const errorLimit = 256 * 1024;
-
-const judged = (error: GatewayError, attempt: Attempt, headers: Headers) =>
-  attempt.connection.judge?.(error, headers) ?? error;
 
 async function readWhole(
   errand: Errand,

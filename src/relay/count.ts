@@ -1,11 +1,12 @@
 import { GatewayError } from '../core/error.ts';
 import type { ChatRequest, Part } from '../core/request.ts';
-import { exchangeWith, refusal } from './attempt.ts';
+import { exchangeWith } from './attempt.ts';
 import { directBody } from './direct.ts';
 import type { Errand } from './errand.ts';
 import type { Exchange } from './exchange.ts';
 import { type Attempt, narrowed } from './plan.ts';
 import { policyOf } from './policy.ts';
+import { refusal } from './refusal.ts';
 import { refusesThoughts } from './refused.ts';
 import { signedIn } from './renewal.ts';
 
@@ -41,7 +42,7 @@ async function countUpstream(errand: Errand, attempt: Attempt): Promise<Response
     const body = directBody(errand, attempt);
     return await signedIn(errand, attempt, async () => {
       const response = await exchangeWith(errand, attempt, body, true);
-      if (!response.ok) throw await refusal(response, attempt);
+      if (!response.ok) throw await refusal(errand, attempt, response);
       return new Response(await response.text(), { headers: { 'content-type': 'application/json' } });
     });
   } catch (thrown) {

@@ -5,14 +5,17 @@ import { compact, type Json, readObjects, readString, tryParseObject } from '../
 import type { ChatRequest } from '../core/request.ts';
 import type { Drop } from '../protocols/protocol.ts';
 import { render } from '../wire/sse.ts';
-import { dispatch, refusal } from './attempt.ts';
+import { dispatch } from './attempt.ts';
+import { drawWithTool, hasDrawingTool } from './draw-with-tool.ts';
+import type { Drawing, Image, Wish } from './drawing.ts';
 import type { Errand } from './errand.ts';
 import type { Attempt } from './plan.ts';
 import type { RawAnswer } from './raw.ts';
+import { refusal } from './refusal.ts';
 
 /**
- * OpenAI's image generation over upstreams that speak Gemini: its image models draw inside a chat, Imagen has a method
- * of its own, `:predict`.
+ * OpenAI's image generation over upstreams without that endpoint: Gemini's image models draw inside a chat, Imagen has
+ * a method of its own, `:predict`, and ChatGPT's backend has a tool.
  */
 
 const generations: Operation = '/v1/images/generations';
@@ -23,7 +26,9 @@ export function canDraw(
   { protocol, connection, model }: Pick<Attempt, 'connection' | 'model' | 'protocol'>,
   operation: Operation,
 ): boolean {
-  if (operation !== generations || protocol.id !== 'gemini') return false;
+  if (operation !== generations) return false;
+  if (hasDrawingTool({ protocol, connection, model })) return true;
+  if (protocol.id !== 'gemini') return false;
   return isImagen(model) ? (connection.can?.(predict, model) ?? false) : drawing.test(model);
 }
 
@@ -35,9 +40,10 @@ const isImagen = (model: string): boolean => /\bimagen\b/.test(model);
 export async function drawImages(errand: Errand, attempt: Attempt): Promise<RawAnswer> {
   const { body, tools, hint, drop } = errand;
   const wish = decodeWish(body);
-  reportLosses(wish, body, drop);
+  const tooled = hasDrawingTool(attempt);
+  if (!tooled) reportLosses(wish, body, drop);
   const createdAt = Math.floor(tools.now() / 1000);
-  const draw = isImagen(attempt.model) ? drawWithImagen : drawInChat;
+  const draw = tooled ? drawWithTool : isImagen(attempt.model) ? drawWithImagen : drawInChat;
   const batch = isImagen(attempt.model) ? imagenBatch : 1;
   const calls = Array.from({ length: Math.ceil(wish.count / batch) }, (_, index) =>
     draw(errand, attempt, wish, Math.min(batch, wish.count - index * batch)),
@@ -59,15 +65,6 @@ export async function drawImages(errand: Errand, attempt: Attempt): Promise<RawA
 }
 
 // ------------------------------------------------------------------------------------------------------------- the wish
-
-interface Wish {
-  readonly prompt: string;
-  readonly count: number;
-  /** Width by height; undefined leaves it to the model. */
-  readonly size: { readonly width: number; readonly height: number } | undefined;
-  /** The answer is to hold URLs. There is no place to put a picture, so they are data: URLs. */
-  readonly linked: boolean;
-}
 
 /** @throws GatewayError for what no upstream could understand. */
 function decodeWish(body: Json): Wish {
@@ -132,24 +129,6 @@ function shapeOf(size: Wish['size'], shapes: readonly string[]): string | undefi
 }
 
 // ---------------------------------------------------------------------------------------------------------- the drawing
-
-/** What one call brought. */
-interface Drawing {
-  readonly images: readonly Image[];
-  readonly usage: Usage;
-  /** Why there is no image, in the model's words. */
-  readonly said: string;
-  readonly refused: boolean;
-  readonly headers: Headers;
-}
-
-interface Image {
-  /** Base64. */
-  readonly data: string;
-  readonly mime: string;
-  /** The prompt as the model made it more precise. */
-  readonly revised?: string;
-}
 
 /** One picture, as an answer of a chat. */
 async function drawInChat(errand: Errand, attempt: Attempt, { prompt, size }: Wish): Promise<Drawing> {
@@ -227,7 +206,7 @@ async function ask(
     query: '',
   };
   const response = await dispatch(errand, attempt, call);
-  if (!response.ok) throw await refusal(response, attempt);
+  if (!response.ok) throw await refusal(errand, attempt, response);
   const answer = tryParseObject(await response.text());
   if (answer) return { body: answer, headers: response.headers };
   throw new GatewayError({ kind: 'bad-upstream-data' }, 'The upstream answered something that is not JSON.', {

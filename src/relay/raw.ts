@@ -4,12 +4,13 @@ import type { Usage } from '../core/event.ts';
 import { readArray, readObject, readString, replaceTopLevel } from '../core/json.ts';
 import { type Answered, passHeaders } from '../wire/fetch.ts';
 import { readerOf } from '../wire/reader.ts';
-import { dispatch, refusal, type Said } from './attempt.ts';
+import { dispatch, type Said } from './attempt.ts';
 import { type Errand, settle } from './errand.ts';
 import type { Exchange } from './exchange.ts';
 import { canDraw, drawImages } from './images.ts';
 import { meter, usageIn } from './observe.ts';
 import { type Attempt, narrowed, type Plan } from './plan.ts';
+import { refusal } from './refusal.ts';
 
 /**
  * Endpoints without a form in the hall: embeddings, images, sound. What the client sends goes to an upstream that has
@@ -93,7 +94,7 @@ export async function attemptRaw(errand: Errand, attempt: Attempt): Promise<RawA
   if (!exchange.record.direct) return drawImages(errand, attempt);
   try {
     const response = await dispatch(errand, attempt, callFor(errand, attempt, operation));
-    if (!response.ok) throw sharpened(await refusal(response, attempt), attempt, operation);
+    if (!response.ok) throw sharpened(await refusal(errand, attempt, response), attempt, operation);
     return await answerOf(response, attempt);
   } catch (thrown) {
     const another = errand.plan.options.length > 1;

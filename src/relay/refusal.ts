@@ -1,0 +1,36 @@
+import type { GatewayError } from '../core/error.ts';
+import type { Answered } from '../wire/fetch.ts';
+import type { Errand } from './errand.ts';
+import type { Attempt } from './plan.ts';
+import { hearQuota } from './quota.ts';
+
+/** An upstream's error answer as an error: read by its protocol, sharpened by its channel. What it says of quotas is kept. */
+export async function refusal(errand: Errand, attempt: Attempt, response: Answered): Promise<GatewayError> {
+  const { status, headers } = response;
+  const body = await beginningOf(response);
+  hearQuota(errand, attempt, headers, body);
+  const error = attempt.protocol.upstream!.decodeError(status, headers, body);
+  return judged(error.with({ body }), attempt, headers);
+}
+
+/** An error sharpened with what only its channel knows. */
+export const judged = (error: GatewayError, { connection }: Attempt, headers: Headers): GatewayError =>
+  connection.judge?.(error, headers) ?? error;
+
+/** An error of Google's with all its details is a few KiB; whoever sends more is not listened to. */
+const mostCharacters = 256 * 1024;
+
+/** The beginning of a body, as far as it came. */
+async function beginningOf({ body }: Answered): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = '';
+  try {
+    for await (const bytes of body ?? []) {
+      text += decoder.decode(bytes, { stream: true });
+      if (text.length >= mostCharacters) break;
+    }
+  } catch {
+    // A body that breaks off has said enough: the status stands.
+  }
+  return text.slice(0, mostCharacters);
+}
