@@ -187,7 +187,9 @@ const gatewayKeys = {
         'Tries the other projects of the same login next; false: leaves them alone.',
       ),
       'switch-preview-model': flag(true, 'Asks the preview of the model, or the model of the preview.'),
-      'antigravity-credits': flag(false, 'Falls back to credits.', later),
+      'antigravity-credits': flag(false, 'Falls back to credits.', {
+        withoutEffect: 'how a request asks for them is documented nowhere',
+      }),
     }),
   ),
   payload: maybe(payloadSchema),
