@@ -18,6 +18,22 @@ const table: readonly (readonly [Fault, number, string, string])[] = [
   [{ kind: 'upstream-unauthorized' }, 502, 'upstream_auth', 'credential'],
   [{ kind: 'upstream-forbidden', status: 402 }, 402, 'upstream_forbidden', 'credential'],
   [{ kind: 'upstream-forbidden', status: 403 }, 403, 'upstream_forbidden', 'credential'],
+  [
+    { kind: 'upstream-forbidden', status: 403, reason: 'not_entitled' },
+    403,
+    'upstream_not_entitled',
+    'model',
+  ],
+  [
+    { kind: 'upstream-forbidden', status: 403, reason: 'verification_required' },
+    403,
+    'upstream_verification_required',
+    'credential',
+  ],
+  [{ kind: 'upstream-forbidden', status: 403, reason: 'suspended' }, 403, 'upstream_suspended', 'credential'],
+  [{ kind: 'upstream-forbidden', status: 403, reason: 'region' }, 403, 'upstream_region', 'transport'],
+  [{ kind: 'upstream-forbidden', status: 403, reason: 'challenge' }, 403, 'upstream_challenge', 'transport'],
+  [{ kind: 'upstream-forbidden', status: 402, reason: 'billing' }, 402, 'upstream_billing', 'credential'],
   [{ kind: 'overloaded' }, 503, 'overloaded', 'provider'],
   [{ kind: 'upstream-failed', status: 500 }, 502, 'upstream_error', 'provider'],
   [{ kind: 'upstream-failed', status: 504 }, 504, 'upstream_error', 'provider'],
@@ -63,6 +79,24 @@ describe('GatewayError', () => {
     expect(same.upstream).toEqual({ status: 429 });
     const other = error.with({ fault: { kind: 'quota-exhausted' }, message: 'Used up.' });
     expect(other).toMatchObject({ message: 'Used up.', scope: 'credential', code: 'insufficient_quota' });
+  });
+
+  test.each<[Fault, boolean]>([
+    [{ kind: 'invalid-request' }, false],
+    [{ kind: 'invalid-request', beyondModel: true }, true],
+    [{ kind: 'content-filtered' }, true],
+    [{ kind: 'not-found', what: 'item' }, false],
+    [{ kind: 'cancelled' }, false],
+    [{ kind: 'rate-limited' }, true],
+    [{ kind: 'transport', phase: 'cut' }, true],
+  ])('%j leaves another model a chance: %p', (fault, may) => {
+    expect(new GatewayError(fault, 'It failed.').otherModelMay).toBe(may);
+  });
+
+  test('a context that is too small is one model’s own, a body over our limit is not', () => {
+    const error = new GatewayError({ kind: 'too-large' }, 'Too long.');
+    expect(error.otherModelMay).toBe(false);
+    expect(error.with({ upstream: { status: 400 } }).otherModelMay).toBe(true);
   });
 
   test('is what any thrown value becomes, and the unforeseen keeps its words to itself', () => {
