@@ -427,6 +427,14 @@ test('a field that is called like a reason is only a field', () => {
   }
 });
 
+test('a type that is called like a part of the language is only a word', () => {
+  for (const type of ['constructor', '__proto__', 'toString']) {
+    const details = [info(type)];
+    expect(read({ ...requests[0]!, ...messages(type, 'x'), status: 500 }).code).toBe('upstream_error');
+    expect(read({ ...requests[0]!, ...google(400, type, 'x', details), status: 400 }).status).toBe(400);
+  }
+});
+
 test('whatever comes is read as some error that blames somebody and says what to do', () => {
   const dice = random(3);
   const statuses = [301, 400, 401, 402, 403, 404, 408, 413, 422, 429, 451, 500, 503, 521, 529];

@@ -4,20 +4,20 @@ import { errorWords, readErrorWords, statusOfWords, upstreamError } from '../err
 import { refaulted } from '../remedies.ts';
 
 /** The documented error types and the HTTP status of each (platform.claude.com, API errors). */
-const statuses: Readonly<Record<string, number>> = {
-  invalid_request_error: 400,
-  authentication_error: 401,
-  billing_error: 402,
-  permission_error: 403,
-  not_found_error: 404,
-  request_too_large: 413,
-  rate_limit_error: 429,
-  api_error: 500,
-  timeout_error: 504,
-  overloaded_error: 529,
-};
+const statuses: ReadonlyMap<string | undefined, number> = new Map([
+  ['invalid_request_error', 400],
+  ['authentication_error', 401],
+  ['billing_error', 402],
+  ['permission_error', 403],
+  ['not_found_error', 404],
+  ['request_too_large', 413],
+  ['rate_limit_error', 429],
+  ['api_error', 500],
+  ['timeout_error', 504],
+  ['overloaded_error', 529],
+]);
 
-const types = new Map(Object.entries(statuses).map(([type, status]) => [status, type]));
+const types = new Map([...statuses].map(([type, status]) => [status, type]));
 
 function typeOf({ fault, status }: GatewayError): string {
   if (fault.kind === 'overloaded' || fault.kind === 'unavailable') return 'overloaded_error';
@@ -39,7 +39,7 @@ export function decodeError(status: number, headers: Headers, text: string): Gat
 /** An error inside an answer that began with 200: its type stands for the status. */
 export function decodeErrorEvent(event: Json): GatewayError {
   const words = readErrorWords(event);
-  const status = statuses[words.type ?? ''] ?? statusOfWords(words);
+  const status = statuses.get(words.type) ?? statusOfWords(words);
   return sharpened(upstreamError(status, new Headers(), words), readString(event.request_id));
 }
 

@@ -109,18 +109,18 @@ function refusedKey(
 }
 
 /** The reasons that Google gives in `ErrorInfo` only; its sentences differ from service to service. */
-const reasons: Readonly<Record<string, ForbiddenReason>> = {
-  BILLING_DISABLED: 'billing',
-  CONSUMER_SUSPENDED: 'suspended',
-  VALIDATION_REQUIRED: 'verification_required',
-  SERVICE_DISABLED: 'not_entitled',
-  API_KEY_SERVICE_BLOCKED: 'not_entitled',
-  IAM_PERMISSION_DENIED: 'not_entitled',
-};
+const reasons: ReadonlyMap<string | undefined, ForbiddenReason> = new Map([
+  ['BILLING_DISABLED', 'billing'],
+  ['CONSUMER_SUSPENDED', 'suspended'],
+  ['VALIDATION_REQUIRED', 'verification_required'],
+  ['SERVICE_DISABLED', 'not_entitled'],
+  ['API_KEY_SERVICE_BLOCKED', 'not_entitled'],
+  ['IAM_PERMISSION_DENIED', 'not_entitled'],
+]);
 
 function refusedUse(error: GatewayError, details: readonly Json[]): GatewayError | undefined {
   const reason = reasonsOf(details)
-    .map((word) => reasons[word ?? ''])
+    .map((word) => reasons.get(word))
     .find(Boolean);
   if (!reason || error.status === 429) return undefined;
   return refaulted(error, { kind: 'upstream-forbidden', status: 403, reason });
