@@ -47,7 +47,7 @@ const fits = (selector: Selector, { models, to, from, headers }: Sent): boolean 
   models.some(selector.name) &&
   (selector.protocol ?? to) === to &&
   (selector.fromProtocol ?? from) === from &&
-  selector.headers.every(([name, like]) => like(headers.get(name) ?? ''));
+  selector.headers.every(([name, like]) => headers.has(name) && like(headers.get(name)!));
 
 /** What rules call the format of an upstream: a wire of its own has the name of its place. */
 function upstreamFormat({ connection, protocol }: Attempt): string | undefined {
