@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Keeper } from './accounts/keeper.ts';
 import { Pool } from './accounts/pool.ts';
+import { createTally } from './accounts/tally.ts';
 import { restLimits, restStore } from './accounts/rest-store.ts';
 import type { AdminHall } from './admin/hall.ts';
 import { createAdmin } from './admin/index.ts';
@@ -20,15 +21,16 @@ import { protocols } from './protocols/index.ts';
 import { createRelay } from './relay/handle.ts';
 import { createMemory } from './relay/memory.ts';
 import { createApp } from './server/app.ts';
-import type { Hall, Readiness } from './server/hall.ts';
+import type { Hall } from './server/hall.ts';
 import { listen, ListenError } from './server/listen.ts';
 import { Sockets } from './server/sockets.ts';
 import { sqliteShelf } from './state/sqlite.ts';
 import { createState, type State } from './state/state.ts';
 import { banner } from './cli/banner.ts';
 import { openKeeper, openSignIns } from './cli/keeping.ts';
+import { liveProviders, readiness } from './cli/live.ts';
 import { createTelemetry } from './telemetry/create.ts';
-import type { LiveProvider, LogSettings, Telemetry } from './telemetry/telemetry.ts';
+import type { LogSettings, Telemetry } from './telemetry/telemetry.ts';
 import { createTraces, traceLimits } from './telemetry/traces.ts';
 import { buildDate, commit, version } from './version.ts';
 
@@ -83,8 +85,11 @@ export async function serve(options: { readonly config?: string }): Promise<void
     await steward.refresh();
   const signIns = openSignIns(keeper, () => steward.current.config, environment);
   const traces = createTraces({ shelf: state.space('traces', traceLimits) });
+  const tally = createTally(Date.now);
   telemetry.observe((closed) => {
     if (closed.record.protocol !== '') traces.add(closed);
+    for (const { credential, outcome } of closed.record.attempts)
+      if (outcome !== 'cancelled') tally.add(credential, outcome === 'answered');
   });
   const sockets = new Sockets();
   const hall: Hall = {
@@ -92,11 +97,14 @@ export async function serve(options: { readonly config?: string }): Promise<void
     relay: createRelay({ pool, now: Date.now, log: telemetry.log, memory, close }),
     memory,
     sockets,
+    keeper,
+    signIns,
     protocols,
     telemetry,
     readiness: () => readiness(live()),
     live,
-    admin: (door) => createAdmin(adminHall({ steward, telemetry, traces, pool }, here.environment), door),
+    admin: (door) =>
+      createAdmin(adminHall({ steward, telemetry, traces, pool, keeper, signIns, tally }, environment), door),
     version,
     startedAt,
   };
@@ -165,7 +173,7 @@ function logSettings(config: Config, paths: Paths): LogSettings {
 }
 
 function adminHall(
-  stands: Pick<AdminHall, 'steward' | 'telemetry' | 'traces' | 'pool'>,
+  stands: Omit<AdminHall, 'version' | 'commit' | 'builtAt' | 'password'>,
   environment: NodeJS.ProcessEnv,
 ): AdminHall {
   const password = environment.MANAGEMENT_PASSWORD?.trim();
@@ -193,37 +201,6 @@ function open(hall: Hall, config: Config): Bun.Server<unknown> {
   if ('refused' in address)
     throw new ListenError(`host ${address.refused}; expected ${address.expected}.`, 78);
   return listen(createApp(hall), config, address);
-}
-
-/** What the pool knows, by provider. */
-function liveProviders({ connections }: Runtime, pool: Pool): readonly LiveProvider[] {
-  const providers = new Map<string, { ready: number; cooling: number; inFlight: number }>();
-  for (const { provider, accounts } of connections) {
-    const sum = providers.get(provider) ?? { ready: 0, cooling: 0, inFlight: 0 };
-    providers.set(provider, sum);
-    for (const account of accounts) {
-      const { inFlight, cooling } = pool.state(account);
-      sum.inFlight += inFlight;
-      if (cooling) sum.cooling++;
-      else sum.ready++;
-    }
-  }
-  return [...providers].map(([provider, sum]) => ({ provider, ...sum }));
-}
-
-function readiness(live: readonly LiveProvider[]): Readiness {
-  if (live.length === 0)
-    return {
-      ready: false,
-      reasons: ['No provider is configured; add one to the config file, or `demo: {enabled: true}`.'],
-    };
-  if (live.some(({ ready }) => ready > 0)) return { ready: true, reasons: [] };
-  return {
-    ready: false,
-    reasons: live.map(
-      ({ provider, cooling }) => `All ${cooling} credentials of ${provider} rest after failures.`,
-    ),
-  };
 }
 
 async function reload(steward: LiveSteward, telemetry: Telemetry): Promise<void> {

@@ -1,6 +1,7 @@
 import { compact } from '../core/json.ts';
 import { instantOf, numberField, textField } from './fields.ts';
 import type { Kept } from './keeper.ts';
+import type { QuotaWindow } from './quota.ts';
 import { typeOf } from './roster.ts';
 
 /** What an operator sees of one file of the auth folder. It holds no secret. */
@@ -73,9 +74,8 @@ function standingOf(
   return { state: state.kind, reason: undefined, remedy };
 }
 
-type Windows = NonNullable<Kept['login']>['quota'];
-
-const quotaView = ({
+/** One window, as operators and metrics name it. */
+export const quotaView = ({
   name,
   model,
   limit,
@@ -83,7 +83,7 @@ const quotaView = ({
   remainingShare,
   resetsAt,
   source,
-}: Windows[number]): QuotaView =>
+}: QuotaWindow): QuotaView =>
   compact({
     name,
     model,

@@ -1,4 +1,7 @@
+import type { Keeper } from '../accounts/keeper.ts';
 import type { Pool } from '../accounts/pool.ts';
+import type { SignIns } from '../accounts/sign-in.ts';
+import type { Tally } from '../accounts/tally.ts';
 import type { Steward } from '../config/runtime.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { Traces } from '../telemetry/traces.ts';
@@ -9,6 +12,11 @@ export interface AdminHall {
   readonly telemetry: Telemetry;
   readonly traces: Traces;
   readonly pool: Pool;
+  /** The logins of the auth folder, and those who are signing in; without them their routes do not exist. */
+  readonly keeper?: Keeper;
+  readonly signIns?: SignIns;
+  /** How often each credential was tried. */
+  readonly tally?: Tally;
   /** The program's version, such as `0.1.0`. */
   readonly version: string;
   readonly commit?: string;
@@ -40,7 +48,7 @@ export interface Visit {
 
 /** A management route as data: what it does, and what the OpenAPI document says of it. */
 export interface AdminRoute {
-  readonly method: 'GET' | 'PUT' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Behind `/v0/management`. */
   readonly path: string;
   /** An operation object of OpenAPI 3.1, with TypeBox schemas. */

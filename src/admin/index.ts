@@ -1,11 +1,13 @@
 import { type AnyElysia, Elysia } from 'elysia';
 import { beginRecord, type RequestRecord } from '../telemetry/record.ts';
 import { describe } from '../telemetry/redact.ts';
+import { accountRoutes } from './accounts.ts';
 import { configRoutes } from './config.ts';
 import { createGate } from './gate.ts';
 import type { AdminDoor, AdminHall, AdminRoute, Caller, Visit } from './hall.ts';
 import { logRoutes } from './logs.ts';
 import { modelRoutes } from './models.ts';
+import { oauthRoutes } from './oauth.ts';
 import { Refusal, refusalBody } from './refusal.ts';
 import { traceRoutes } from './traces.ts';
 
@@ -22,6 +24,8 @@ export function createAdmin(hall: AdminHall, door: AdminDoor): AnyElysia {
     ...logRoutes(hall.telemetry),
     ...traceRoutes(hall.traces),
     ...modelRoutes(hall.steward, hall.pool),
+    ...accountRoutes(hall),
+    ...oauthRoutes(hall),
   ];
   const headers = commonHeaders(hall);
 

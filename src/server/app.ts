@@ -10,6 +10,7 @@ import { mountMetrics } from './metrics.ts';
 import { mountModels } from './models.ts';
 import { hidden } from './openapi.ts';
 import { isManagement, splitUrl } from './paths.ts';
+import { mountSignIn } from './sign-in.ts';
 import { mountSockets, socketOptions } from './socket.ts';
 import { mountStored } from './stored.ts';
 import { answerUnknown } from './unknown.ts';
@@ -32,6 +33,7 @@ export function createApp(hall: Hall): AnyElysia {
   mountClients(app, hall);
   mountSockets(app, hall);
   mountStored(app, hall);
+  mountSignIn(app, hall);
   mountManagement(app, hall);
   mountDocs(app, hall);
   const unknown = answerUnknown(app);

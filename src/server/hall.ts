@@ -1,4 +1,6 @@
 import type { AnyElysia } from 'elysia';
+import type { Keeper } from '../accounts/keeper.ts';
+import type { SignIns } from '../accounts/sign-in.ts';
 import type { Steward } from '../config/runtime.ts';
 import type { Protocol } from '../protocols/protocol.ts';
 import type { Relay } from '../relay/exchange.ts';
@@ -15,6 +17,9 @@ export interface Hall {
   readonly memory?: Memory;
   /** The WebSockets that are open, for whoever stops the program. */
   readonly sockets?: Sockets;
+  /** The logins and those who are signing in; absent, there are no pages for it. */
+  readonly keeper?: Keeper;
+  readonly signIns?: SignIns;
   readonly protocols: readonly Protocol[];
   readonly telemetry: Telemetry;
   /** Whether any credential can serve now; what `/readyz` says. */

@@ -24,6 +24,23 @@ const provider = Type.Object({
   first_byte_p95_ms: milliseconds('Until the first content, 95 of 100 requests.'),
   credentials_ready: count,
   credentials_cooling: count,
+  credentials_needing_login: Type.Optional(
+    Type.Integer({ minimum: 1, description: 'Logins that only a person can mend.' }),
+  ),
+  quota: Type.Optional(
+    Type.Array(
+      Type.Object({
+        credential: Type.String(),
+        name: Type.String({ description: 'The window, such as 5h, weekly or requests.' }),
+        model: Type.Optional(Type.String()),
+        limit: Type.Optional(Type.Number()),
+        remaining: Type.Optional(Type.Number()),
+        remaining_share: Type.Optional(Type.Number({ description: 'From 0 to 1.' })),
+        resets_at: Type.Optional(Type.String({ format: 'date-time' })),
+        source: Type.String({ description: 'The header or endpoint that told it.' }),
+      }),
+    ),
+  ),
   in_flight: count,
   last_error: Type.Union([
     Type.Object({

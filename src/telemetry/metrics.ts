@@ -164,6 +164,8 @@ function numbers(book: Book, live?: LiveProvider): ProviderMetrics {
     first_byte_p95_ms: firstByteP95,
     credentials_ready: live?.ready ?? 0,
     credentials_cooling: live?.cooling ?? 0,
+    ...(live?.needsLogin ? { credentials_needing_login: live.needsLogin } : {}),
+    ...(live?.quota?.length ? { quota: live.quota } : {}),
     in_flight: live?.inFlight ?? 0,
     last_error: book.lastError,
   };

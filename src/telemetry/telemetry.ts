@@ -54,8 +54,27 @@ export interface LiveProvider {
   readonly ready: number;
   readonly cooling: number;
   readonly inFlight: number;
+  /** Logins that only a person can mend. */
+  readonly needsLogin?: number;
+  /** What the provider told of each credential's quota. */
+  readonly quota?: readonly LiveQuota[];
   /** Prices per thousand tokens, when the config names them. */
   readonly cost?: { readonly per1kInput: number; readonly per1kOutput: number };
+}
+
+/** One window of one credential's quota. */
+export interface LiveQuota {
+  /** The credential's label. */
+  readonly credential: string;
+  readonly name: string;
+  readonly model?: string;
+  readonly limit?: number;
+  readonly remaining?: number;
+  /** From 0 to 1. */
+  readonly remaining_share?: number;
+  /** ISO 8601. */
+  readonly resets_at?: string;
+  readonly source: string;
 }
 
 /** One value of `/v1/metrics/providers`; the field names are those of `spec/api.md` 1.2 and more. */
@@ -74,6 +93,8 @@ export interface ProviderMetrics {
   readonly first_byte_p95_ms: number;
   readonly credentials_ready: number;
   readonly credentials_cooling: number;
+  readonly credentials_needing_login?: number;
+  readonly quota?: readonly LiveQuota[];
   readonly in_flight: number;
   readonly last_error: { readonly at: string; readonly code: string; readonly status: number } | null;
 }

@@ -1,0 +1,438 @@
+import { type TSchema, Type } from '@sinclair/typebox';
+import { readImport } from '../accounts/import.ts';
+import type { Keeper, Kept } from '../accounts/keeper.ts';
+import type { Place } from '../accounts/roster.ts';
+import type { Saved } from '../accounts/save.ts';
+import { GatewayError } from '../core/error.ts';
+import { type Json, readArray, readBoolean, readObject, readString, tryParseObject } from '../core/json.ts';
+import { familyOf } from '../models/catalog.ts';
+import { authFile } from './auth-file.ts';
+import { readBody, readFiles, readJson } from './body.ts';
+import { failures, parameter } from './docs.ts';
+import type { AdminHall, AdminRoute, Visit } from './hall.ts';
+import { Refusal } from './refusal.ts';
+
+const anything = Type.Object({}, { additionalProperties: true });
+const done = Type.Object({ status: Type.String() }, { additionalProperties: true });
+
+const answers = (schema: TSchema, ...statuses: number[]) => ({
+  200: { description: 'Done.', content: { 'application/json': { schema } } },
+  ...failures(...statuses),
+});
+
+const body = (schema: TSchema) => ({
+  required: true,
+  content: { 'application/json': { schema } },
+});
+
+const nameParameter = parameter('name', Type.String(), 'The name of the file, as the list has it.');
+
+/** The files of the auth folder, and what can be done with them. */
+export function accountRoutes(hall: AdminHall): readonly AdminRoute[] {
+  const { keeper } = hall;
+  if (!keeper) return [];
+  return [
+    {
+      method: 'GET',
+      path: '/auth-files',
+      silent: true,
+      detail: {
+        summary: 'The login files',
+        description: 'Sorted by name, each with its state and what to do about it. No secret is shown.',
+        parameters: [
+          nameParameter,
+          parameter(
+            'live',
+            Type.Boolean(),
+            'Ask the providers first for what is left; at most once a minute each.',
+          ),
+        ],
+        responses: answers(Type.Object({ files: Type.Array(anything) })),
+      },
+      work: (visit) => listFiles(visit, keeper, hall),
+    },
+    {
+      method: 'POST',
+      path: '/auth-files',
+      detail: {
+        summary: 'Takes over login files',
+        description:
+          'A form of files, or one file as the body with `?name=`. The login of an account that is known already is updated, whatever its file is called.',
+        parameters: [nameParameter],
+        requestBody: {
+          required: true,
+          content: { 'application/json': { schema: anything }, 'multipart/form-data': { schema: anything } },
+        },
+        responses: answers(done, 207, 400, 413),
+      },
+      work: (visit) => upload(visit, keeper),
+    },
+    {
+      method: 'DELETE',
+      path: '/auth-files',
+      detail: {
+        summary: 'Removes login files',
+        parameters: [nameParameter, parameter('all', Type.String(), '`true` removes every file.')],
+        responses: answers(done, 400, 404),
+      },
+      work: (visit) => removeFiles(visit, keeper),
+    },
+    {
+      method: 'GET',
+      path: '/auth-files/download',
+      detail: {
+        summary: 'One login file with its secrets',
+        description: '**The answer holds tokens**: treat it like the file.',
+        parameters: [nameParameter],
+        responses: answers(anything, 404),
+      },
+      work({ query }) {
+        const { entry, name } = fileNamed(query.get('name'), keeper);
+        if (!entry.file) throw notFound(name);
+        const quoted = name
+          .split('/')
+          .at(-1)!
+          .replaceAll(/[^\w@.+-]/g, '_');
+        return new Response(`${JSON.stringify(entry.file.fields, null, 2)}\n`, {
+          headers: {
+            'content-type': 'application/json',
+            'content-disposition': `attachment; filename="${quoted}"`,
+          },
+        });
+      },
+    },
+    {
+      method: 'GET',
+      path: '/auth-files/models',
+      detail: {
+        summary: 'The models of one login',
+        parameters: [nameParameter],
+        responses: answers(Type.Object({ models: Type.Array(anything) }), 404),
+      },
+      work: ({ query }) => Response.json({ models: modelsOf(fileNamed(query.get('name'), keeper), hall) }),
+    },
+    {
+      method: 'PATCH',
+      path: '/auth-files/status',
+      detail: {
+        summary: 'Takes a login out of use, and back',
+        requestBody: body(Type.Object({ name: Type.String(), disabled: Type.Boolean() })),
+        responses: answers(done, 400, 404),
+      },
+      async work({ request }) {
+        const sent = await readJson(request);
+        const disabled = readBoolean(sent['disabled']);
+        if (disabled === undefined)
+          throw new Refusal(
+            400,
+            'invalid body',
+            '`disabled` is missing.',
+            'Send {"name": …, "disabled": true}.',
+          );
+        await change(readString(sent['name']), keeper, (fields) => ({ ...fields, disabled }));
+        return Response.json({ status: 'ok', disabled });
+      },
+    },
+    {
+      method: 'PATCH',
+      path: '/auth-files/fields',
+      detail: {
+        summary: 'Changes single fields of a login file',
+        description:
+          'Keys are field names or dotted paths; an empty text removes a field. `headers` is merged. Tokens are for renewal and sign-in to change.',
+        requestBody: body(Type.Object({ name: Type.String() }, { additionalProperties: true })),
+        responses: answers(done, 400, 404),
+      },
+      async work({ request }) {
+        const { name, ...changes } = await readJson(request);
+        await change(readString(name), keeper, (fields) => edited(fields, changes));
+        return Response.json({ status: 'ok' });
+      },
+    },
+    {
+      method: 'GET',
+      path: '/model-definitions/:channel',
+      detail: {
+        summary: 'What the catalogue knows of a channel’s models',
+        parameters: [{ name: 'channel', in: 'path', required: true, schema: Type.String() }],
+        responses: answers(Type.Object({ channel: Type.String(), models: Type.Array(anything) }), 400),
+      },
+      work({ request }) {
+        const channel = lastPart(request);
+        const family = families[channel] ?? channel;
+        const models = familyOf(family).map(({ card }) => card);
+        if (models.length === 0)
+          throw new Refusal(
+            400,
+            'unknown channel',
+            `The catalogue has no models of "${channel}".`,
+            'Name a channel such as codex, claude or gemini.',
+          );
+        return Response.json({ channel, models });
+      },
+    },
+    {
+      method: 'POST',
+      path: '/vertex/import',
+      detail: {
+        summary: 'Takes over a Google service account',
+        description: 'A form with `file`, the JSON key, and `location`, us-central1 when absent.',
+        requestBody: { required: true, content: { 'multipart/form-data': { schema: anything } } },
+        responses: answers(done, 400),
+      },
+      work: (visit) => importVertex(visit, keeper),
+    },
+    {
+      method: 'POST',
+      path: '/auths/:provider/refresh',
+      detail: {
+        summary: 'Renews every login of a channel now',
+        parameters: [{ name: 'provider', in: 'path', required: true, schema: Type.String() }],
+        responses: answers(done, 404),
+      },
+      work: ({ request }) => refresh(lastPart(request, 2), keeper),
+    },
+  ];
+}
+
+/** The catalogue's word for the models of a channel, where it is another. */
+const families: Readonly<Record<string, string>> = {
+  codex: 'openai',
+  vertex: 'gemini',
+  'gemini-cli': 'gemini',
+};
+
+/** A part of the path, counted from its end. */
+function lastPart(request: Request, fromEnd = 1): string {
+  return decodeURIComponent(new URL(request.url).pathname.split('/').at(-fromEnd) ?? '').toLowerCase();
+}
+
+async function listFiles({ query }: Visit, keeper: Keeper, hall: AdminHall): Promise<Response> {
+  const name = query.get('name');
+  const wanted = keeper.files.filter((kept) => name === null || kept.name === name);
+  if (/^(1|true)$/i.test(query.get('live') ?? ''))
+    await Promise.all(wanted.map(({ login }) => login && keeper.ask(login)));
+  return Response.json({ files: wanted.map((kept) => authFile(kept, hall)) });
+}
+
+function notFound(name: string): Refusal {
+  return new Refusal(
+    404,
+    'auth file not found',
+    `There is no login file "${name.slice(0, 200)}".`,
+    'GET /v0/management/auth-files lists them.',
+  );
+}
+
+/** Only names of the list lead to a file, so none leads out of the folder. */
+function fileNamed(name: string | null | undefined, keeper: Keeper): Kept {
+  if (!name) throw new Refusal(400, 'missing name', 'No file is named.', 'Say ?name=, as the list has it.');
+  const kept = keeper.find(name);
+  if (kept) return kept;
+  throw notFound(name);
+}
+
+async function change(name: string | undefined, keeper: Keeper, edit: (fields: Json) => Json): Promise<void> {
+  const kept = fileNamed(name, keeper);
+  const patched = await keeper.patch(kept.name, edit);
+  if (patched.kind === 'gone') throw notFound(kept.name);
+  if (patched.kind === 'refused')
+    throw new Refusal(
+      500,
+      'write_failed',
+      `The file could not be written: ${patched.reason}.`,
+      'Make the auth folder writable.',
+    );
+}
+
+/** What renewal writes, and what says whose file it is. */
+const protectedFields = /^(type|access_token|refresh_token|id_token|token|service_account|cookie)(\.|$)/;
+
+function edited(fields: Json, changes: Json): Json {
+  let next = fields;
+  for (const [path, value] of Object.entries(changes)) {
+    if (protectedFields.test(path))
+      throw new Refusal(
+        400,
+        'invalid field',
+        `"${path}" is not for editing.`,
+        'Sign in again, or upload the file anew.',
+      );
+    next = withValue(next, path.split('.'), value);
+  }
+  return next;
+}
+
+function withValue(fields: Json, [key = '', ...rest]: readonly string[], value: unknown): Json {
+  if (key === '' || key === '__proto__')
+    throw new Refusal(
+      400,
+      'invalid field',
+      'A field has no name.',
+      'Send names such as priority or headers.x-title.',
+    );
+  const before = fields[key];
+  const next = rest.length > 0 ? withValue(readObject(before) ?? {}, rest, value) : merged(before, value);
+  const { [key]: _, ...others } = fields;
+  return next === undefined ? others : { ...fields, [key]: next };
+}
+
+function merged(before: unknown, value: unknown): unknown {
+  if (value === '' || value === null) return undefined;
+  const [old, fresh] = [readObject(before), readObject(value)];
+  if (!old || !fresh) return value;
+  return Object.fromEntries(Object.entries({ ...old, ...fresh }).filter(([, each]) => each !== ''));
+}
+
+async function upload({ request, query }: Visit, keeper: Keeper): Promise<Response> {
+  const { files } = await readFiles(request, query.get('name') ?? 'body.json');
+  if (files.length === 0)
+    throw new Refusal(400, 'missing file', 'The form holds no file.', 'Add the file to the form.');
+  const uploaded: { name: string; outcome: Saved['outcome'] }[] = [];
+  const failed: { name: string; error: string }[] = [];
+  for (const { name, text } of files) {
+    try {
+      const saved = await take(name, text, keeper);
+      uploaded.push({ name: saved.file, outcome: saved.outcome });
+    } catch (thrown) {
+      if (!(thrown instanceof Refusal)) throw thrown;
+      if (files.length === 1) throw thrown;
+      failed.push({ name, error: `${thrown.message} ${thrown.remedy}` });
+    }
+  }
+  const status = failed.length === 0 ? 'ok' : uploaded.length === 0 ? 'error' : 'partial';
+  return Response.json(
+    { status, uploaded: uploaded.length, files: uploaded, failed },
+    { status: failed.length === 0 ? 200 : uploaded.length === 0 ? 400 : 207 },
+  );
+}
+
+/** @throws Refusal saying what is wrong with the file. */
+async function take(
+  name: string,
+  text: string,
+  keeper: Keeper,
+  wanted?: Place,
+  more: Json = {},
+): Promise<Saved> {
+  if (!/^[^/\\\0]+\.json$/i.test(name))
+    throw new Refusal(
+      400,
+      'invalid name',
+      'The name of a login file ends in .json and has no slash.',
+      'Name it like codex-you.json.',
+    );
+  const content = tryParseObject(text.replace(/^\ufeff/, ''));
+  if (!content) throw new Refusal(400, 'invalid file', `${name} is not a JSON object.`, 'Send a login file.');
+  const imported = readImport({ ...content, ...more }, () => undefined, keeper.places, wanted);
+  if (imported.kind === 'refused') throw new Refusal(400, 'invalid file', imported.reason, imported.remedy);
+  if (imported.kind === 'other')
+    throw new Refusal(
+      400,
+      'invalid file',
+      `${name} is no login that a channel here knows.`,
+      'A login file has a `type`, such as codex.',
+    );
+  return keeper.save(imported.place, imported.fields).catch(refusedWrite);
+}
+
+function refusedWrite(thrown: unknown): never {
+  if (!(thrown instanceof GatewayError)) throw thrown;
+  throw new Refusal(500, 'write_failed', thrown.message, thrown.remedy ?? '');
+}
+
+async function importVertex({ request }: Visit, keeper: Keeper): Promise<Response> {
+  const place = keeper.places.find(({ id }) => id === 'vertex');
+  if (!place) throw new Refusal(404, 'not_found', 'There is no vertex channel.', 'Use another version.');
+  const { files, fields } = await readFiles(request, 'key.json');
+  const [file] = files;
+  if (!file)
+    throw new Refusal(400, 'file required', 'The form holds no file.', 'Add the JSON key as `file`.');
+  const location = fields['location']?.trim() || undefined;
+  const saved = await take('key.json', file.text, keeper, place, location === undefined ? {} : { location });
+  const kept = keeper.find(saved.file)?.login?.fields ?? {};
+  const { project_id, email } = kept;
+  return Response.json({
+    status: 'ok',
+    'auth-file': saved.file,
+    project_id,
+    email,
+    location: kept['location'],
+  });
+}
+
+async function removeFiles({ request, query }: Visit, keeper: Keeper): Promise<Response> {
+  if (/^(true|1|\*)$/.test(query.get('all') ?? '')) {
+    const names = keeper.files.map(({ name }) => name);
+    for (const name of names) await keeper.remove(name);
+    return Response.json({ status: 'ok', deleted: names.length });
+  }
+  const named = query.getAll('name');
+  const names = named.length > 0 ? named : namesIn(await readBody(request));
+  if (names.length === 0)
+    throw new Refusal(400, 'missing name', 'No file is named.', 'Say ?name= or ?all=true.');
+  const missing = names.filter((name) => !keeper.find(name));
+  if (missing.length === names.length) throw notFound(missing[0]!);
+  for (const name of names) if (keeper.find(name)) await keeper.remove(name);
+  const deleted = names.length - missing.length;
+  return Response.json(
+    {
+      status: missing.length === 0 ? 'ok' : 'partial',
+      deleted,
+      failed: missing.map((name) => ({ name, error: 'auth file not found' })),
+    },
+    { status: missing.length === 0 ? 200 : 207 },
+  );
+}
+
+/** `{"name": …}`, `{"names": […]}` or `[…]`. */
+function namesIn(text: string): readonly string[] {
+  const list = tryParseObject(`{"list":${text.trim() || 'null'}}`)?.['list'];
+  const object = readObject(list);
+  const names = readArray(list) ?? readArray(object?.['names']) ?? [object?.['name']];
+  return names.filter((name) => typeof name === 'string');
+}
+
+function modelsOf({ login }: Kept, { steward }: AdminHall): readonly Json[] {
+  if (!login) return [];
+  const { registry } = steward.current;
+  const serves = (id: string) =>
+    registry
+      .find(id)
+      .some(({ accounts }) =>
+        accounts.some(({ secret }) => secret.kind === 'login' && secret.login.id === login.id),
+      );
+  return registry
+    .list()
+    .filter(({ id }) => serves(id))
+    .map(({ id, displayName, ownedBy }) => ({
+      id,
+      display_name: displayName,
+      type: login.channel,
+      owned_by: ownedBy,
+    }));
+}
+
+async function refresh(channel: string, keeper: Keeper): Promise<Response> {
+  const kept = keeper.files.filter(({ login }) => login?.channel === channel && !login.disabled);
+  if (kept.length === 0)
+    throw new Refusal(
+      404,
+      'not_found',
+      `There is no login of "${channel}".`,
+      'GET /v0/management/auth-files lists them.',
+    );
+  const results = await Promise.all(
+    kept.map(({ name, login }) =>
+      keeper.renew(login!).then(
+        () => ({ name, status: 'ok' }),
+        (thrown: unknown) => ({
+          name,
+          status: 'error',
+          error: thrown instanceof GatewayError ? thrown.advice : String(thrown),
+        }),
+      ),
+    ),
+  );
+  return Response.json({ status: results.every(({ status }) => status === 'ok') ? 'ok' : 'error', results });
+}
