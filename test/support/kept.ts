@@ -13,8 +13,6 @@ import { standing, type Standing } from '../relay/support.ts';
 export interface Kept {
   readonly it: Standing;
   readonly logins: readonly LiveLogin[];
-  /** Lets time pass for the keeper. */
-  pass(ms: number): void;
   stop(): Promise<void>;
 }
 
@@ -32,7 +30,6 @@ export async function kept(
   const folder = mkdtempSync(join(tmpdir(), 'cliproxyapi-kept-'));
   const places = placesOf(channels);
   const place = places.find(({ id }) => id === channel)!;
-  let passedMs = 0;
   const keeper = createKeeper({
     store: createStore(folder),
     places,
@@ -43,7 +40,6 @@ export async function kept(
       client: () => ({ id: 'x' }),
     }),
     log: () => {},
-    now: () => Date.now() + passedMs,
   });
   for (const fields of files) await keeper.save(place, fields);
   await keeper.load();
@@ -54,9 +50,6 @@ export async function kept(
   return {
     it,
     logins,
-    pass(ms) {
-      passedMs += ms;
-    },
     async stop() {
       await it.stop();
       await keeper.close();
