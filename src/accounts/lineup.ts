@@ -61,14 +61,14 @@ export interface Lineup {
 }
 
 /** Everything that can stand in an option's way. */
-export type Standings = Pick<Seat, 'key' | 'host' | 'provider' | 'credential' | 'model' | 'standings'>;
+export type SeatStandings = Pick<Seat, 'key' | 'host' | 'provider' | 'credential' | 'model' | 'standings'>;
 
 /** Lines the options up. Those with weight 0 take no part where weights count. */
 export function createLineup(
   options: readonly Option[],
   strategy: Strategy,
   dues: Dues<Standing>,
-  standingsOf: (option: Option) => Standings,
+  standingsOf: (option: Option) => SeatStandings,
 ): Lineup {
   const tiers: Ring[][] = [];
   const lineup: Lineup = { tiers, strategy, away: new Map(), byKey: new Map(), waiting: [], dues };
@@ -87,7 +87,7 @@ function ringOf(
   options: readonly Option[],
   weight: number,
   lineup: Lineup,
-  standingsOf: (option: Option) => Standings,
+  standingsOf: (option: Option) => SeatStandings,
 ): Ring {
   const seats: Seat[] = [];
   const ring: Ring = { seats, ready: new Bits(0), low: new Bits(0), cursor: 0, weight, credit: 0 };

@@ -2,20 +2,12 @@ import type { GatewayError } from '../core/error.ts';
 import type { Account } from './account.ts';
 import { Affinity } from './affinity.ts';
 import { Dues } from './dues.ts';
-import { type Block, Standing } from './standing.ts';
-import {
-  blockAt,
-  createLineup,
-  lookAgain,
-  type Lineup,
-  type Option,
-  restore,
-  type Seat,
-  type Standings,
-} from './lineup.ts';
+import type { Block, Standing } from './standing.ts';
+import { Standings } from './standings.ts';
+import { blockAt, createLineup, lookAgain, type Lineup, type Option, restore, type Seat } from './lineup.ts';
 import type { Policy } from './policy.ts';
 import { lowUntil, merged, type QuotaWindow, reopensAt } from './quota.ts';
-import { recall, remember, type RestStore } from './rest-store.ts';
+import { remember, type RestStore } from './rest-store.ts';
 import { breakAfter, restAfter, sphereOf } from './rests.ts';
 import { type Ground, Walk, type Wish } from './walk.ts';
 
@@ -54,6 +46,13 @@ export interface Explained<T extends Option = Option> extends Pick<
   readonly firstByteMs: number;
 }
 
+/** One account, whatever it is asked for. */
+export interface AccountState {
+  readonly inFlight: number;
+  readonly cooling: boolean;
+  readonly quota: readonly QuotaWindow[];
+}
+
 /** After so many failures in a row a provider or a host is in trouble itself, and not the credential it was asked with. */
 const breaksAfter = 3;
 
@@ -62,7 +61,7 @@ const breaksAfter = 3;
  * it is. It knows no protocol, and touches nothing but its store.
  */
 export class Pool {
-  private readonly standings = new Map<string, Standing>();
+  private readonly standings: Standings;
   private readonly lineups = new WeakMap<readonly Option[], Lineup>();
   private readonly dues = new Dues<Standing>();
   private readonly affinity = new Affinity();
@@ -81,6 +80,7 @@ export class Pool {
     this.random = options.random ?? Math.random;
     this.after = options.after ?? later;
     this.store = options.store;
+    this.standings = new Standings(options.store, this.now);
     this.ground = {
       now: this.now,
       after: this.after,
@@ -104,7 +104,7 @@ export class Pool {
   told(option: Option, windows: readonly QuotaWindow[], policy: Policy, error: () => GatewayError): void {
     if (windows.length === 0) return;
     const nowMs = this.now();
-    const { credential, model } = this.standingsOf(option, policy);
+    const { credential, model } = this.standings.of(option, policy);
     const byModel = Map.groupBy(windows, ({ model: name }) => (name === undefined ? credential : model));
     for (const [standing, told] of byModel) {
       standing.quota = merged(standing.quota, told, nowMs);
@@ -128,19 +128,20 @@ export class Pool {
   }
 
   /** How each option stands. */
-  explain<T extends Option>(options: readonly T[], policy: Policy): readonly Explained<T>[] {
+  explain<T extends Option>(options: readonly T[]): readonly Explained<T>[] {
     const nowMs = this.now();
     return options.map((option) => {
-      const { standings, credential, model } = this.standingsOf(option, policy);
+      const known = this.standings.known(option);
+      const { credential, model } = known;
       return {
         option,
-        blocks: standings.flatMap((standing) => standing.block(nowMs, 0) ?? []),
-        lowUntilMs: [credential, model].reduce((most, { lowUntilMs }) => Math.max(most, lowUntilMs), 0),
-        last: model.last,
-        inFlight: credential.inFlight,
-        quota: [...credential.quota, ...model.quota],
-        limits: credential.limits,
-        firstByteMs: model.firstByteMs,
+        blocks: Object.values(known).flatMap((standing) => standing.block(nowMs, 0) ?? []),
+        lowUntilMs: Math.max(credential?.lowUntilMs ?? 0, model?.lowUntilMs ?? 0),
+        last: model?.last,
+        inFlight: credential?.inFlight ?? 0,
+        quota: [...(credential?.quota ?? []), ...(model?.quota ?? [])],
+        limits: option.account.limits,
+        firstByteMs: model?.firstByteMs ?? 0,
       };
     });
   }
@@ -161,30 +162,28 @@ export class Pool {
     return found;
   }
 
-  /** What an operator sees of one account: calls in flight, and whether anything of it rests. */
-  state({ id }: Account): { readonly inFlight: number; readonly cooling: boolean } {
+  /** What an operator sees of one account: calls in flight, whether anything of it rests, what is known of its quota. */
+  state({ id }: Account): AccountState {
     const nowMs = this.now();
-    const cooling = this.standingsUnder(id).some(({ rest }) => rest !== undefined && rest.untilMs > nowMs);
-    return { inFlight: this.standings.get(id)?.inFlight ?? 0, cooling };
+    const known = [...this.standings.under(id)];
+    return {
+      inFlight: known.find(({ sphere }) => sphere === 'credential')?.inFlight ?? 0,
+      cooling: known.some(({ rest }) => rest !== undefined && rest.untilMs > nowMs),
+      quota: known.flatMap(({ quota }) => quota),
+    };
   }
 
-  /** Ends the rests of one account, or of everybody. Returns how many. */
+  /** Ends the rests of one account, or of everybody and every place. Returns how many. */
   clear(accountId?: string): number {
-    const all = accountId === undefined ? [...this.standings.values()] : this.standingsUnder(accountId);
-    const resting = all.filter(({ rest }) => rest !== undefined);
+    const all = accountId === undefined ? this.standings.all() : this.standings.under(accountId);
+    const resting = [...all].filter(({ rest }) => rest !== undefined);
     for (const standing of resting) this.lift(standing);
     return resting.length;
   }
 
   /** Forgets accounts that no longer exist; called after a reload. */
   keep(accounts: Iterable<Account>): void {
-    const known = new Set([...accounts].map(({ id }) => id));
-    for (const [key, { sphere, inFlight }] of this.standings) {
-      const own = sphere === 'credential' || sphere === 'model';
-      if (!own || inFlight > 0 || known.has(accountOf(key))) continue;
-      this.standings.delete(key);
-      this.store?.delete(key);
-    }
+    this.standings.keep(new Set([...accounts].map(({ id }) => id)));
   }
 
   // --------------------------------------------------------------------------------------------------------- line-ups
@@ -193,44 +192,11 @@ export class Pool {
     let lineup = this.lineups.get(options);
     if (lineup?.strategy !== policy.strategy) {
       lineup = createLineup(options, policy.strategy, this.dues, (option) =>
-        this.standingsOf(option, policy),
+        this.standings.of(option, policy),
       );
       this.lineups.set(options, lineup);
     }
     return lineup!;
-  }
-
-  private standingsOf({ account, model: name }: Option, policy: Policy): Standings {
-    const { id, provider: providerName, host: address = providerName, proxy } = account;
-    const key = `${id}\0${name}`;
-    const host = this.standing('host', `${address}\0${typeof proxy === 'string' ? proxy : proxy.url}`);
-    const provider = this.standing('provider', `${providerName}\0${address}`);
-    const credential = this.standing('credential', id);
-    const model = this.standing('model', key);
-    const standings = [host, provider, credential, model];
-    credential.limits = account.limits;
-    const limits = policy.providerLimits.get(providerName);
-    if (limits !== undefined) {
-      const all = this.standing('limits', providerName);
-      all.limits = limits;
-      standings.push(all);
-    }
-    return { key, host, provider, credential, model, standings };
-  }
-
-  private standing(sphere: Standing['sphere'], key: string): Standing {
-    const full = sphere === 'credential' || sphere === 'model' ? key : `${sphere}\0\0${key}`;
-    let standing = this.standings.get(full);
-    if (standing === undefined) {
-      standing = new Standing(sphere, full);
-      standing.rest = recall(this.store, standing, this.now());
-      this.standings.set(full, standing);
-    }
-    return standing;
-  }
-
-  private standingsUnder(accountId: string): readonly Standing[] {
-    return [...this.standings].flatMap(([key, standing]) => (accountOf(key) === accountId ? [standing] : []));
   }
 
   // --------------------------------------------------------------------------------------------------- rest and recovery
@@ -361,5 +327,3 @@ function later(ms: number, work: () => void): () => void {
   const timer = setTimeout(work, ms);
   return () => clearTimeout(timer);
 }
-
-const accountOf = (key: string): string => key.split('\0', 1)[0]!;

@@ -4,7 +4,6 @@ import { compact, type Json } from '../core/json.ts';
 import type { ModelCard } from '../core/model.ts';
 import { clean } from '../telemetry/redact.ts';
 import { type Attempt, named, optionsFor } from './plan.ts';
-import { policyOf } from './policy.ts';
 
 /** ISO 8601; undefined for what has no time. */
 const instant = (ms: number): string | undefined =>
@@ -12,9 +11,8 @@ const instant = (ms: number): string | undefined =>
 
 /** Every listed model with who serves it: what `cliproxyapi++ models` prints. */
 export function modelRows(runtime: Runtime, pool: Pool): readonly Json[] {
-  const policy = policyOf(runtime.config);
   return runtime.registry.list().map((card) => {
-    const explained = pool.explain(optionsFor(runtime.registry.find(card.id)), policy);
+    const explained = pool.explain(optionsFor(runtime.registry.find(card.id)));
     const ready = explained.filter(({ blocks }) => blocks.length === 0).length;
     return {
       ...cardJson(card),
@@ -46,7 +44,7 @@ export function explainModel(runtime: Runtime, pool: Pool, asked: string): Json 
     thinking_suffix: reasoning && { ...reasoning },
     found_by: by,
     strategy: config.routing.strategy,
-    credentials: pool.explain(optionsFor(registry.find(name)), policyOf(config)).map(optionJson),
+    credentials: pool.explain(optionsFor(registry.find(name))).map(optionJson),
     skipped: registry.skipped(name).map(({ connection, why }) => ({
       provider: connection.provider,
       credentials: connection.accounts.map(({ label }) => label),

@@ -101,7 +101,7 @@ describe('places', () => {
     walk([only!]).next();
     first.end();
     first.end();
-    expect(pool.state(only!.account)).toEqual({ inFlight: 1, cooling: false });
+    expect(pool.state(only!.account)).toEqual({ inFlight: 1, cooling: false, quota: [] });
   });
 
   test('a failed attempt gives its place back at once', () => {
@@ -118,7 +118,7 @@ describe('explaining', () => {
     way.next();
     way.failed(error({ kind: 'rate-limited' }, { retryAfterMs: 5_000 }));
     way.next();
-    const [a, b] = pool.explain(abc, policy());
+    const [a, b] = pool.explain(abc);
     expect(a).toMatchObject({
       blocks: [{ why: 'resting', untilMs: now() + 5_000 }],
       last: { atMs: now() },

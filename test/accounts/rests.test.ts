@@ -47,7 +47,7 @@ describe('who rests', () => {
     fail([b], () => throttled(9_000), off);
     expect(serve([b], off)).toBe('b');
     fail([b], refused, off);
-    expect(pool.explain([b], policy())[0]?.last?.error.code).toBe('upstream_auth');
+    expect(pool.explain([b])[0]?.last?.error.code).toBe('upstream_auth');
   });
 });
 
@@ -107,7 +107,7 @@ describe('a told rest', () => {
 describe('a guessed rest', () => {
   test('grows from failure to failure up to its limit, and a success forgets it', () => {
     const { pool, fail, serve, pass, now } = clocked();
-    const restMs = () => (pool.explain([a], policy())[0]?.blocks[0]?.untilMs ?? now()) - now();
+    const restMs = () => (pool.explain([a])[0]?.blocks[0]?.untilMs ?? now()) - now();
     const rests = Array.from({ length: 8 }, () => {
       fail([a], () => throttled());
       const ms = restMs();
@@ -133,7 +133,7 @@ describe('a guessed rest', () => {
     const numbers = [0, 0.5, 1];
     const { pool, fail } = clocked({ random: () => numbers.shift() ?? 0 });
     for (const one of [a, b, c]) fail([one], () => throttled());
-    const untils = pool.explain([a, b, c], policy()).map(({ blocks }) => blocks[0]!.untilMs);
+    const untils = pool.explain([a, b, c]).map(({ blocks }) => blocks[0]!.untilMs);
     expect(new Set(untils).size).toBe(3);
   });
 
@@ -237,7 +237,7 @@ test('rests are kept over a restart where a store is given, and forgotten with t
   first.fail([b], refused);
   const second = clocked({ store });
   expect(times(2, () => second.serve([a, b, c]))).toBe('cc');
-  expect(second.pool.explain([a], policy())[0]?.blocks[0]).toMatchObject({
+  expect(second.pool.explain([a])[0]?.blocks[0]).toMatchObject({
     why: 'resting',
     untilMs: second.now() + 60_000,
   });
