@@ -12,7 +12,7 @@ import { listenAddress } from './config/listen.ts';
 import { type Paths, resolvePaths } from './config/paths.ts';
 import { hereabouts } from './config/places.ts';
 import { readConfig } from './config/read.ts';
-import type { Runtime, Source } from './config/runtime.ts';
+import type { Source } from './config/runtime.ts';
 import type { Config } from './config/schema.ts';
 import { createSteward, type LiveSteward } from './config/steward.ts';
 import { watchConfig } from './config/watch.ts';
@@ -46,16 +46,16 @@ export async function serve(options: { readonly config?: string }): Promise<void
   const startedAt = Date.now();
   const { source, text, first } = await findConfig(here, options.config);
   const telemetry = createTelemetry();
-  let keeper: Keeper | undefined;
-  let discovery: Discovery | undefined;
+  /** What a runtime asks, and what itself stands on the steward. */
+  const late: { keeper?: Keeper; discovery?: Discovery } = {};
   const { environment } = here;
   const steward = createSteward({
     source,
     text,
     environment,
     log: telemetry.log,
-    logins: () => keeper?.logins ?? [],
-    discovered: (connectionId) => discovery?.known(connectionId),
+    logins: () => late.keeper?.logins ?? [],
+    discovered: (connectionId) => late.discovery?.known(connectionId),
   });
   const { config } = steward.current;
   const paths = await resolvePaths(config, source.path, here);
@@ -66,21 +66,21 @@ export async function serve(options: { readonly config?: string }): Promise<void
   const keepsRests = () => steward.current.config['save-cooldown-status'];
   const pool = new Pool({ store: restStore(state.space('rests', restLimits), keepsRests) });
   const memory = createMemory(state, createState());
-  keeper = openKeeper({
+  const keeper = (late.keeper = openKeeper({
     folder: paths.auth.path,
     config: () => steward.current.config,
     environment,
     log: telemetry.log,
     state,
     changed: once(() => steward.refresh()),
-  });
+  }));
   await keeper.load();
-  discovery = createDiscovery({
+  const discovery = (late.discovery = createDiscovery({
     space: state.space('models', discoveryLimits),
     log: telemetry.log,
     now: Date.now,
     changed: once(() => steward.refresh()),
-  });
+  }));
   if (keeper.logins.length > 0 || steward.current.connections.some(({ models }) => models.live))
     await steward.refresh();
   const signIns = openSignIns(keeper, () => steward.current.config, environment);
