@@ -1,24 +1,30 @@
 import type { Job } from './load.ts';
 import { headers } from './targets.ts';
-import { modelOf, type Pace, requestBody, type Wire } from './wire.ts';
+import { type ClientWire, modelOf, type Pace, pathOf, requestBody, type Wire } from './wire.ts';
 
 /** One row of the bench: what the client speaks, what the upstream speaks, and how the answer comes. */
 export interface Lane {
-  readonly client: Wire;
+  readonly client: ClientWire;
   readonly upstream: Wire;
   readonly stream: boolean;
 }
 
-const pairs: readonly Omit<Lane, 'stream'>[] = [
-  { client: 'chat', upstream: 'chat' },
-  { client: 'messages', upstream: 'messages' },
-  { client: 'messages', upstream: 'chat' },
-  { client: 'chat', upstream: 'messages' },
+const clients: readonly ClientWire[] = ['chat', 'messages', 'responses', 'gemini'];
+const upstreams: readonly Wire[] = [...clients, 'codex'];
+
+/** Whole answers in the two oldest dialects, and streams of every client through every upstream. */
+export const lanes: readonly Lane[] = [
+  { client: 'chat', upstream: 'chat', stream: false },
+  { client: 'messages', upstream: 'messages', stream: false },
+  { client: 'messages', upstream: 'chat', stream: false },
+  { client: 'chat', upstream: 'messages', stream: false },
+  ...upstreams.flatMap((upstream) => clients.map((client) => ({ client, upstream, stream: true }))),
 ];
 
-export const lanes: readonly Lane[] = [
-  ...pairs.map((pair) => ({ ...pair, stream: false })),
-  ...pairs.map((pair) => ({ ...pair, stream: true })),
+/** The lanes on which many streams are opened at once. */
+export const openLanes: readonly Lane[] = [
+  { client: 'chat', upstream: 'chat', stream: true },
+  { client: 'messages', upstream: 'chat', stream: true },
 ];
 
 export const isDirect = ({ client, upstream }: Lane): boolean => client === upstream;
@@ -29,8 +35,11 @@ export const aimOf = (lane: Lane): number => (isDirect(lane) ? 0.6 : 0.4);
 export const laneName = (lane: Lane): string =>
   `${lane.client} -> ${lane.upstream}${lane.stream ? ', stream' : ''}`;
 
-/** A target that translates nothing can only be asked in the upstream's own words. */
-export const yardstick = ({ upstream, stream }: Lane): Lane => ({ client: upstream, upstream, stream });
+/** A target that translates nothing can only be asked in the upstream's own words; those of Codex weigh as Responses. */
+export const yardstick = ({ upstream, stream }: Lane): Lane => {
+  const client = upstream === 'codex' ? 'responses' : upstream;
+  return { client, upstream: client, stream };
+};
 
 export const same = (left: Lane, right: Lane): boolean => laneName(left) === laneName(right);
 
@@ -49,6 +58,8 @@ export function openStreams(lane: Lane, port: number, connections: number): Job 
 function requestFor(
   { client, upstream, stream }: Lane,
   pace: Pace,
-): Pick<Job, 'wire' | 'stream' | 'headers' | 'body'> {
-  return { wire: client, stream, headers, body: requestBody(client, modelOf(upstream, pace), stream) };
+): Pick<Job, 'wire' | 'path' | 'stream' | 'headers' | 'body'> {
+  const model = modelOf(upstream, pace);
+  const body = requestBody(client, model, stream);
+  return { wire: client, path: pathOf(client, model), stream, headers, body };
 }

@@ -1,11 +1,12 @@
 import type { Socket } from 'bun';
 import { messageReader, type Message, Outbox, statusOf } from './http.ts';
-import { digits, fault, paths, ping, type Wire } from './wire.ts';
+import { type ClientWire, digits, fault, ping } from './wire.ts';
 
 /** What one run asks of the load generator; a JSON line on its standard input. */
 export interface Job {
   readonly port: number;
-  readonly wire: Wire;
+  readonly wire: ClientWire;
+  readonly path: string;
   readonly stream: boolean;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
@@ -156,13 +157,11 @@ class Client {
 }
 
 /** The request as bytes, and where its number goes. */
-function requestOf({ wire, headers, body, port }: Job): { bytes: Buffer; at: number } {
+function requestOf({ path, headers, body, port }: Job): { bytes: Buffer; at: number } {
   const lines = Object.entries({ host: `127.0.0.1:${port}`, 'content-type': 'application/json', ...headers });
   const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('');
   const length = Buffer.byteLength(body);
-  const bytes = Buffer.from(
-    `POST ${paths[wire]} HTTP/1.1\r\n${head}content-length: ${length}\r\n\r\n${body}`,
-  );
+  const bytes = Buffer.from(`POST ${path} HTTP/1.1\r\n${head}content-length: ${length}\r\n\r\n${body}`);
   return { bytes, at: bytes.indexOf(ping) + ping.length };
 }
 

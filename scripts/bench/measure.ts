@@ -111,7 +111,7 @@ export async function measureStreamMemory(
   name: string,
   target: Target,
   lane: Lane,
-  streams = 1_000,
+  streams: number,
 ): Promise<StreamMemory> {
   // What the first streams cost once, such as compiled code, is not a cost of each.
   await load.run(jobFor(lane, target.port, 1));

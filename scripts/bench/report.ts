@@ -38,6 +38,25 @@ export function ratioTo(cells: readonly Cell[], lane: Lane, target: string): Rat
 
 const aimReadyMs = 150;
 const aimIdleMb = 90;
+const aimStreamKib = 32;
+/** The least that the slowest pair of translated streams reaches of the fastest one. */
+const aimSlowestPair = 0.5;
+
+/** How the slowest translated stream stands to the fastest, by processor time. */
+function slowestPair(cells: readonly Cell[]): Aim {
+  const pairs = cells
+    .filter(({ target, lane }) => target === 'gateway' && lane.stream && !isDirect(lane))
+    .map(({ lane, cpuMicrosPerRequest }) => ({ name: laneName(lane), micros: cpuMicrosPerRequest.median }))
+    .toSorted((left, right) => left.micros - right.micros);
+  const [fastest, slowest] = [pairs.at(0), pairs.at(-1)];
+  const share = fastest && slowest ? fastest.micros / slowest.micros : 0;
+  return {
+    what: `slowest pair: ${slowest?.name}`,
+    aim: `at least ${aimSlowestPair} of the fastest (${fastest?.name})`,
+    is: share.toFixed(2),
+    met: share >= aimSlowestPair,
+  };
+}
 
 /** The lower of both ratios counts: requests per second flatter when the load generator is the limit. */
 export function aimsOf({ cells, rest, streamMemory }: Results): readonly Aim[] {
@@ -57,6 +76,12 @@ export function aimsOf({ cells, rest, streamMemory }: Results): readonly Aim[] {
   const lost = streamMemory.reduce((sum, { streams, complete }) => sum + streams - complete, 0);
   return [
     ...shares,
+    slowestPair(cells),
+    ...streamMemory
+      .filter(({ target, streams }) => target === 'gateway' && streams === 1_000)
+      .map(({ lane, kibPerStream }) =>
+        aim(`memory of an open stream: ${laneName(lane)}`, aimStreamKib, kibPerStream, 'KiB'),
+      ),
     aim('start to ready (p50)', aimReadyMs, rest.readyMs.median, 'ms'),
     aim('memory at rest', aimIdleMb, rest.idleMb, 'MiB'),
     { what: 'answers', aim: 'all of them right', is: `${faults + lost} wrong`, met: faults + lost === 0 },

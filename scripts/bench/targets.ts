@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort, until } from '../run/port.ts';
 import { type Core, launch, launchScript, type Program } from './process.ts';
-import { modelOf } from './wire.ts';
+import { modelOf, roots, type Wire } from './wire.ts';
 
 /** Something that stands between the load generator and the upstream. */
 export interface Target extends Program {
@@ -39,8 +39,10 @@ export async function gateway(setting: GatewaySetting, core: Core | undefined, e
 
 function configText({ home, upstreamPort }: GatewaySetting, port: number): string {
   const upstream = `http://127.0.0.1:${upstreamPort}`;
-  const models = (wire: 'chat' | 'messages') =>
+  const models = (wire: Wire) =>
     JSON.stringify([{ name: modelOf(wire, 'fast') }, { name: modelOf(wire, 'slow') }]);
+  const entry = (wire: Wire) =>
+    `  - { api-key: bench-upstream-key, base-url: "${upstream}${roots[wire]}", models: ${models(wire)} }`;
   return `
 host: 127.0.0.1
 port: ${port}
@@ -48,13 +50,16 @@ auth-dir: ${JSON.stringify(join(home, 'auth'))}
 api-keys: [${clientKey}]
 openai-compatibility:
   - name: bench
-    base-url: ${upstream}/v1
+    base-url: ${upstream}${roots.chat}
     api-key-entries: [{ api-key: bench-upstream-key }]
     models: ${models('chat')}
 claude-api-key:
-  - api-key: bench-upstream-key
-    base-url: ${upstream}
-    models: ${models('messages')}
+${entry('messages')}
+gemini-api-key:
+${entry('gemini')}
+codex-api-key:
+${entry('responses')}
+${entry('codex')}
 `;
 }
 

@@ -1,5 +1,15 @@
 import { chunk, lastChunk, messageReader, type Message, Outbox } from './http.ts';
-import { digits, paths, ping, pong, replyBody, slowGapMs, streamParts, type Wire } from './wire.ts';
+import {
+  digits,
+  ping,
+  pong,
+  replyBody,
+  slowGapMs,
+  streamParts,
+  type Wire,
+  wireAt,
+  type WholeWire,
+} from './wire.ts';
 
 /**
  * The bench's upstream, a process of its own: reads every request whole, answers at once in the words of the path's
@@ -20,14 +30,23 @@ interface Stream {
   dueAt: number;
 }
 
-/** Written out once: all but the first chunk of a stream is the same for every request. */
-const chunks: Readonly<Record<Wire, readonly Buffer[]>> = {
-  chat: streamParts('chat', '0').map(chunk),
-  messages: streamParts('messages', '0').map(chunk),
+/** One piece of a stream, and where its request's number goes in it. */
+interface Part {
+  readonly bytes: Buffer;
+  readonly numberAt: readonly number[];
+}
+
+const zero = '0'.repeat(digits);
+/** Written out once, but for the number. */
+const written: Readonly<Record<Wire, readonly Part[]>> = {
+  chat: partsOf('chat'),
+  messages: partsOf('messages'),
+  responses: partsOf('responses'),
+  gemini: partsOf('gemini'),
+  codex: partsOf('codex'),
 };
-const firstWord = 1;
 /** Whole replies, complete but for the number. */
-const replies: Readonly<Record<Wire, Buffer>> = { chat: whole('chat'), messages: whole('messages') };
+const replies: Readonly<Record<WholeWire, Buffer>> = { chat: whole('chat'), messages: whole('messages') };
 const live = new Set<Stream>();
 
 const server = Bun.listen<Connection>({
@@ -52,25 +71,42 @@ setTimeout(() => process.exit(1), 30 * 60_000);
 setInterval(tick, 1);
 
 function answer({ head, body }: Message, out: Outbox, streams: Set<Stream>): void {
-  const wire: Wire = head.startsWith(`POST ${paths.messages}`) ? 'messages' : 'chat';
+  const path = head.slice(head.indexOf(' ') + 1, head.indexOf(' HTTP/'));
+  const wire = wireAt(path);
   const at = body.indexOf(ping) + ping.length;
   const number = body.toString('latin1', at, at + digits);
-  if (body.includes('"stream":true')) return begin(wire, number, body.includes('-slow"'), out, streams);
-  const reply = replies[wire];
+  const slow = body.includes('-slow"') || path.includes('-slow:');
+  if (wire === 'gemini' || body.includes('"stream":true')) return begin(wire, number, slow, out, streams);
+  const reply = replies[wire === 'messages' ? wire : 'chat'];
   reply.write(number, reply.indexOf(pong) + pong.length, 'latin1');
   out.write(reply);
 }
 
-function whole(wire: Wire): Buffer {
-  const body = replyBody(wire, '0'.repeat(digits));
+function partsOf(wire: Wire): readonly Part[] {
+  return streamParts(wire, zero).map((text) => {
+    const bytes = chunk(text);
+    const numberAt: number[] = [];
+    for (let at = bytes.indexOf(pong + zero); at >= 0; at = bytes.indexOf(pong + zero, at + 1))
+      numberAt.push(at + pong.length);
+    return { bytes, numberAt };
+  });
+}
+
+function numbered({ bytes, numberAt }: Part, number: string): Buffer {
+  if (numberAt.length === 0) return bytes;
+  const own = Buffer.from(bytes);
+  for (const at of numberAt) own.write(number, at, 'latin1');
+  return own;
+}
+
+function whole(wire: WholeWire): Buffer {
+  const body = replyBody(wire, zero);
   const head = 'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n';
   return Buffer.from(`${head}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
 }
 
 function begin(wire: Wire, number: string, slow: boolean, out: Outbox, streams: Set<Stream>): void {
-  const own = [...chunks[wire]];
-  own[firstWord] = chunk(streamParts(wire, number)[firstWord] ?? '');
-  own.push(lastChunk);
+  const own = [...written[wire].map((part) => numbered(part, number)), lastChunk];
   const gapMs = slow ? slowGapMs : 1;
   const stream = { out, streams, chunks: own, gapMs, next: 0, dueAt: performance.now() };
   streams.add(stream);
