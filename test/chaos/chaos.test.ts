@@ -71,6 +71,17 @@ describe.each([
   });
 });
 
+test('a place where nobody listens is left to the fallback', async () => {
+  const gone = desk(true);
+  for (const provider of Object.values(gone.providers)) provider.stop();
+  for (const direction of directions) {
+    const seen = await exchange(gone, direction, text, true);
+    expect([seen.status, seen.said]).toEqual([200, answer]);
+    expect(seen.headers.get('x-gateway-route')).toBe('spare/spare-sim');
+  }
+  await gone.stop();
+});
+
 test('a slow drip comes whole', async () => {
   for (const direction of directions) {
     at.providers[direction.upstream]!.next.push({ kind: 'drip' });

@@ -85,6 +85,14 @@ const filtered = {
   },
 } as Record<string, unknown>;
 
+/** What an error inside a stream has in each client's protocol. */
+const dialect: Readonly<Record<string, readonly string[]>> = {
+  'openai-chat': ['message', 'type', 'code'],
+  'openai-responses': ['code', 'message'],
+  'anthropic-messages': ['type', 'message'],
+  gemini: ['code', 'message', 'status'],
+};
+
 for (const direction of directions)
   describe(named(direction), () => {
     const { client, upstream } = direction;
@@ -166,9 +174,8 @@ for (const direction of directions)
       expect(seen.ending).toEqual({ count: 1, last: 'error' });
       expect(seen.said.length).toBeGreaterThan(0);
       expect(whole.startsWith(seen.said.trim())).toBe(true);
-      expect(String(seen.error?.message ?? (seen.error?.error as { message?: string })?.message)).toMatch(
-        /\w{3}.*\.$/,
-      );
+      expect(Object.keys(seen.error!)).toEqual(expect.arrayContaining([...dialect[client.id]!]));
+      expect(seen.error!.message).toMatch(/\w{3}.*\.$/);
       expect(provider.received.length + at.spared.spare.received.length).toBe(1);
     });
 
