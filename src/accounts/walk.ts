@@ -70,6 +70,11 @@ export class Walk<T extends Option = Option> implements Chooser {
     this.tokens = wish.tokens;
   }
 
+  /** A provider that failed this request could have been asked again, but for its budget. */
+  get ranOutOfRetries(): boolean {
+    return this.woes !== undefined && this.woes.overBudget.size > 0;
+  }
+
   /** Takes a place at the option whose turn it is; undefined when nobody is available. */
   next(): T | undefined {
     const nowMs = this.ground.now();

@@ -1,7 +1,7 @@
 import { ruling } from '../accounts/rules.ts';
 import type { Walk } from '../accounts/walk.ts';
 import { asGatewayError, GatewayError } from '../core/error.ts';
-import type { AttemptRecord } from '../telemetry/record.ts';
+import type { AttemptRecord, SkipRecord } from '../telemetry/record.ts';
 import { responseHeaders } from '../wire/fetch.ts';
 import type { Answer } from './attempt.ts';
 import type { Errand } from './errand.ts';
@@ -21,6 +21,8 @@ interface Leg {
   readonly walk: Walk<Attempt>;
   /** Credentials tried in this round. */
   tried: number;
+  /** Who was not available when its turn came is in the record. */
+  told: boolean;
 }
 
 /** A request's way to an answer. */
@@ -69,7 +71,7 @@ function legOf(errand: Errand, plan: Plan): Leg {
     }),
     pinned: exchange.line?.accountId,
   });
-  return { plan, walk, tried: 0 };
+  return { plan, walk, tried: 0, told: false };
 }
 
 /** Everybody who is available, the asked model first; then those who wait for a limit or rest on a guess only. */
@@ -104,16 +106,18 @@ function addFallback(journey: Journey): void {
       legs.push(legOf(errand, errand.narrow?.(next) ?? next));
       return;
     } catch (thrown) {
-      errand.exchange.record.skipped.push(missing(name, asGatewayError(thrown)));
+      const { code } = asGatewayError(thrown);
+      errand.exchange.record.skipped.push(unasked(name, `fallback: ${code}`));
     }
   }
 }
 
-const missing = (model: string, { code }: GatewayError) => ({
+/** A model that was not asked, whoever could have served it. */
+const unasked = (model: string, why: string): SkipRecord => ({
   provider: '',
   credential: '',
   model,
-  why: `fallback: ${code}`,
+  why,
   untilMs: 0,
 });
 
@@ -137,7 +141,7 @@ async function along<A extends Pick<Answer, 'headers'>>(
     const { walk } = leg;
     const attempt =
       walk.next() ?? (urgent ? (walk.lastResort() ?? (await walk.queued(exchange.signal))) : undefined);
-    if (leg.tried === 0) noteSkipped(errand, leg);
+    if (!leg.told) noteSkipped(errand, leg);
     if (attempt === undefined) return undefined;
     leg.tried++;
     errand.plan = leg.plan;
@@ -229,8 +233,10 @@ const gone = ({ exchange }: Errand): GatewayError =>
 /** Candidates that are told of in a record; the pool can explain all of them. */
 const mostNoted = 8;
 
-function noteSkipped({ exchange, tools, config }: Errand, { plan: { options } }: Leg): void {
+function noteSkipped({ exchange, tools, config }: Errand, leg: Leg): void {
   const { skipped } = exchange.record;
+  const { options } = leg.plan;
+  leg.told = true;
   for (const { option, block } of tools.pool.hindrances(options, policyOf(config), mostNoted))
     skipped.push({
       provider: option.connection.provider,
@@ -307,6 +313,9 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
 }
 
 function failureOf({ errand, legs, failure, fallbackFailure }: Journey): GatewayError {
+  for (const { plan, walk } of legs)
+    if (walk.ranOutOfRetries)
+      errand.exchange.record.skipped.push(unasked(plan.name, 'the retry budget of the provider is spent'));
   const last = failure ?? (fallbackFailure?.scope === 'request' ? undefined : fallbackFailure);
   return exhausted(
     errand,

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
-import { option } from './support.ts';
-import { broken, clocked, error, policy, refused, throttled, unreachable } from './support.ts';
+import { restLimits, restStore } from '../../src/accounts/rest-store.ts';
+import { createState } from '../../src/state/state.ts';
+import { broken, clocked, error, option, policy, refused, throttled, unreachable } from './support.ts';
 
 const [a, b, c] = [option('a'), option('b'), option('c')] as const;
 const other = (id: string) => option(id, {}, 'n');
@@ -222,6 +223,16 @@ describe('trouble of a provider or a host', () => {
     way.failed(unreachable());
     expect(way.next()).toBeDefined();
   });
+});
+
+test('the state store keeps rests for as long as the operator wants them kept', () => {
+  const space = createState().space('rests', restLimits);
+  let wanted = true;
+  const store = restStore(space, () => wanted);
+  clocked({ store }).fail([a], () => throttled(60_000));
+  expect(clocked({ store }).serve([a])).toBe('-');
+  wanted = false;
+  expect(clocked({ store }).serve([a])).toBe('a');
 });
 
 test('rests are kept over a restart where a store is given, and forgotten with their account (lesson 47)', () => {

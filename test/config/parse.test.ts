@@ -235,6 +235,19 @@ describe('a wrong config is refused with file, line, column, key path, what was 
   });
 });
 
+test.each([
+  ['rr', 'round-robin'],
+  ['RoundRobin', 'round-robin'],
+  ['""', 'round-robin'],
+  ['ff', 'fill-first'],
+  ['fillfirst', 'fill-first'],
+  ['wrr', 'weighted-round-robin'],
+  ['ll', 'least-loaded'],
+])('the strategy %s is %s, as in the reference', (written, strategy) => {
+  const { config, notices } = parse(`routing: {strategy: ${written}}\n`);
+  expect([config.routing.strategy, notices]).toEqual([strategy as 'round-robin', []]);
+});
+
 describe('what has one meaning only is accepted, with a warning', () => {
   test.each([
     ['port: "8318"\n', 'config.yaml:1: port: the text "8318" was read as a number'],

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import type { ChatRequest, Message } from '../../src/core/request.ts';
-import { derivedSession, openingOf, sessionOf } from '../../src/relay/session.ts';
+import { conversationOf, derivedSession, openingOf, sessionOf } from '../../src/relay/session.ts';
 
 const uuid = '3f2504e0-4f89-41d3-9a0c-0305e82c3301';
 const read = (headers: Record<string, string>, body: Record<string, unknown> = {}) =>
@@ -80,5 +80,84 @@ describe('a conversation that nobody named', () => {
     };
     expect(openingOf([user('One'), model, user('Two'), model, result])).toBe('Two');
     expect(openingOf([])).toBe('');
+  });
+});
+
+describe('a conversation that nobody named, without decoding its body', () => {
+  const bodies: Record<string, (turns: number) => Record<string, unknown>> = {
+    'Chat Completions': (turns) => ({
+      messages: [
+        { role: 'system', content: 'Be kind.' },
+        {
+          role: 'user',
+          content: [
+            { type: 'image_url', image_url: {} },
+            { type: 'text', text: 'Hello' },
+          ],
+        },
+        ...(turns > 1
+          ? [
+              { role: 'assistant', content: 'Hi' },
+              { role: 'user', content: 'More' },
+            ]
+          : []),
+        ...(turns > 2
+          ? [
+              { role: 'assistant', content: 'Well' },
+              { role: 'user', content: 'Even more' },
+            ]
+          : []),
+      ],
+    }),
+    Messages: (turns) => ({
+      system: [{ type: 'text', text: 'Be kind.' }],
+      messages: [
+        { role: 'user', content: 'Hello' },
+        ...(turns > 1 ? [{ role: 'assistant', content: [{ type: 'text', text: 'Hi' }] }] : []),
+        ...(turns > 2 ? [{ role: 'user', content: 'More' }] : []),
+      ],
+    }),
+    Gemini: (turns) => ({
+      systemInstruction: { parts: [{ text: 'Be kind.' }] },
+      contents: [
+        { role: 'user', parts: [{ text: 'Hello' }] },
+        ...(turns > 1 ? [{ role: 'model', parts: [{ text: 'Hi' }] }] : []),
+        ...(turns > 2 ? [{ role: 'user', parts: [{ text: 'More' }] }] : []),
+      ],
+    }),
+    Responses: (turns) => ({
+      instructions: 'Be kind.',
+      input: [
+        { role: 'user', content: [{ type: 'input_text', text: 'Hello' }] },
+        ...(turns > 1
+          ? [{ type: 'message', role: 'assistant', content: [{ type: 'output_text', text: 'Hi' }] }]
+          : []),
+        ...(turns > 2 ? [{ role: 'user', content: 'More' }] : []),
+      ],
+    }),
+  };
+
+  test.each(Object.entries(bodies))('goes on through its turns in %s', (_, body) => {
+    const [first, second, third] = [1, 2, 3].map((turns) => conversationOf(new Headers(), body(turns)));
+    expect(first).toMatchObject({ follows: false });
+    expect(second).toMatchObject({ alias: first!.id, follows: true });
+    expect(third).toEqual(second);
+  });
+
+  test('is another one when it began otherwise', () => {
+    const said = (text: string, answer: string) =>
+      conversationOf(new Headers(), {
+        messages: [
+          { role: 'user', content: text },
+          { role: 'assistant', content: answer },
+        ],
+      })?.id;
+    expect(new Set([said('a', 'x'), said('b', 'x'), said('a', 'y')]).size).toBe(3);
+  });
+
+  test('is none where nothing was said in words', () => {
+    expect(conversationOf(new Headers(), {})).toBeUndefined();
+    expect(conversationOf(new Headers(), { messages: 7, input: [null, 3] })).toBeUndefined();
+    expect(conversationOf(new Headers(), { input: 'Hello' })).toMatchObject({ follows: false });
   });
 });
