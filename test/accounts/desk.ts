@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { createKeeper, type Keeper, type KeeperOptions } from '../../src/accounts/keeper.ts';
 import type { LiveLogin } from '../../src/accounts/live-login.ts';
 import { createStore } from '../../src/accounts/store.ts';
+import type { Channel } from '../../src/channels/channel.ts';
 import type { Logins } from '../../src/channels/login.ts';
 import type { Json } from '../../src/core/json.ts';
 import { createState, type Limits } from '../../src/state/state.ts';
@@ -15,6 +16,8 @@ export interface Desk {
   readonly provider: OauthServer;
   readonly folder: string;
   readonly keeper: Keeper;
+  /** The test channel, for a runtime. */
+  readonly channel: Channel;
   /** Milliseconds since 1970, as the keeper and the provider see them. */
   now: number;
   readonly lines: ReturnType<typeof recordingLog>['lines'];
@@ -73,6 +76,7 @@ export function openDesk(options: DeskOptions = {}): Desk {
   const desk: Desk = {
     provider,
     folder,
+    channel,
     now: noon,
     lines,
     changes: 0,
