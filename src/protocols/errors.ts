@@ -3,7 +3,7 @@ import { compact, type Json, readArray, readObject, readObjects, readString } fr
 import { clean } from '../telemetry/redact.ts';
 import { faultOfStatus } from './faults.ts';
 import { remedyOf } from './remedies.ts';
-import { fieldWaitMs, retryAfterMs, spokenWaitMs } from './waits.ts';
+import { fieldWaitMs, limitWaitMs, retryAfterMs, spokenWaitMs } from './waits.ts';
 
 /** What vendors' error bodies have in common, whatever their shape. Each field is absent when the body does not say it. */
 export interface ErrorWords {
@@ -171,7 +171,7 @@ export function upstreamError(status: number, headers: Headers, given: ErrorWord
     compact({
       remedy: remedyOf(fault, words.param),
       scope: fault.kind === 'not-found' && fault.what === 'model' ? ('model' as const) : undefined,
-      retryAfterMs: passes(status, fault) ? toldWaitMs(headers, words) : undefined,
+      retryAfterMs: waitMs(status, fault, headers, words),
       upstream: compact({
         status,
         type: words.type,
@@ -183,13 +183,16 @@ export function upstreamError(status: number, headers: Headers, given: ErrorWord
   );
 }
 
-/** Failures that pass by themselves, so that a time to come back means something. */
-const passes = (status: number, { kind }: Fault): boolean =>
-  kind === 'quota-exhausted' || status === 429 || status === 408 || status >= 500;
-
-/** A field of the body knows best which limit it was; a sentence is the last resort. */
-const toldWaitMs = (headers: Headers, { retryAfterMs: told, message = '' }: ErrorWords): number | undefined =>
-  told ?? retryAfterMs(headers) ?? spokenWaitMs(message);
+/**
+ * When to come back, of failures that pass by themselves. A field of the body knows best which limit it was; a sentence is
+ * the last resort.
+ */
+function waitMs(status: number, { kind }: Fault, headers: Headers, words: ErrorWords): number | undefined {
+  const limited = status === 429 || kind === 'quota-exhausted';
+  if (!limited && status !== 408 && status < 500) return undefined;
+  const told = words.retryAfterMs ?? (limited ? limitWaitMs(headers) : retryAfterMs(headers));
+  return told ?? spokenWaitMs(words.message ?? '');
+}
 
 function messageOf(fault: Fault, status: number, { message, page }: ErrorWords): string {
   // A refused key may be quoted in full ("Incorrect API key provided: test-key", capture 1eab5e1487ab373f).

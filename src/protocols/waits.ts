@@ -3,17 +3,23 @@ import { type Json, readNumber, readObject, readObjects, readString } from '../c
 /** When an upstream wants to be asked again: what its headers, its error bodies and its sentences say of it. */
 
 /**
- * How long the headers ask for, in milliseconds from `now`: `retry-after-ms`, `retry-after` (seconds or an HTTP date), or
- * else the reset of a limit, as OpenAI, Groq, OpenRouter and Anthropic spell it. Undefined when they do not say.
+ * How long the headers ask for, in milliseconds from `now`: `retry-after-ms`, or `retry-after` as seconds or an HTTP date.
+ * Undefined when they do not say.
  */
 export function retryAfterMs(headers: Headers, now = Date.now()): number | undefined {
   const exact = numberOf(headers.get('retry-after-ms'));
   if (exact !== undefined) return exact;
   const told = headers.get('retry-after');
   const seconds = numberOf(told);
-  if (seconds !== undefined) return Math.round(seconds * 1000);
-  return untilDate(told ?? '', now) ?? resetMs(headers, now);
+  return seconds === undefined ? untilDate(told ?? '', now) : Math.round(seconds * 1000);
 }
+
+/**
+ * The same of an answer that says a limit was reached: else the reset of a limit counts, as OpenAI, Groq, OpenRouter and
+ * Anthropic spell it. Every other answer has such headers as well, and there they mean nothing.
+ */
+export const limitWaitMs = (headers: Headers, now = Date.now()): number | undefined =>
+  retryAfterMs(headers, now) ?? resetMs(headers, now);
 
 /** The limits that count backwards: `x-ratelimit-reset-tokens`, `anthropic-ratelimit-tokens-reset`, each with what remains. */
 const resetNames: readonly (readonly [RegExp, (limit: string) => string])[] = [
@@ -137,5 +143,5 @@ function passedOnMs(error: Json, now: number): number | undefined {
   if (!headers) return undefined;
   const texts = Object.entries(headers).filter(([name]) => /^[\w-]+$/.test(name));
   const plain = texts.map(([name, value]) => [name, String(value).replace(/[^\x20-\x7e]/g, '')] as const);
-  return retryAfterMs(new Headers(Object.fromEntries(plain)), now);
+  return limitWaitMs(new Headers(Object.fromEntries(plain)), now);
 }

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'bun:test';
 import { errorWords, plainText, statusOfWords, upstreamError } from '../../src/protocols/errors.ts';
 import { faultOfStatus } from '../../src/protocols/faults.ts';
-import { retryAfterMs } from '../../src/protocols/waits.ts';
+import { limitWaitMs } from '../../src/protocols/waits.ts';
 
 const now = Date.parse('2026-01-01T00:00:00Z');
-const wait = (headers: Record<string, string>) => retryAfterMs(new Headers(headers), now);
+const wait = (headers: Record<string, string>) => limitWaitMs(new Headers(headers), now);
 
-describe('retryAfterMs', () => {
+describe('limitWaitMs', () => {
   test.each([
     [{ 'retry-after': '7' }, 7_000],
     [{ 'retry-after': '0.5' }, 500],

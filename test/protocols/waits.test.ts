@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'bun:test';
-import { durationMs, fieldWaitMs, retryAfterMs, spokenWaitMs } from '../../src/protocols/waits.ts';
+import { upstreamError } from '../../src/protocols/errors.ts';
+import {
+  durationMs,
+  fieldWaitMs,
+  limitWaitMs,
+  retryAfterMs,
+  spokenWaitMs,
+} from '../../src/protocols/waits.ts';
 
 const now = Date.parse('2026-01-01T00:00:00Z');
 
@@ -59,5 +66,15 @@ test("Anthropic's limits of a key count where no Retry-After is given", () => {
     'anthropic-ratelimit-tokens-remaining': '0',
     'anthropic-ratelimit-tokens-reset': '2026-01-01T00:00:30Z',
   });
-  expect(retryAfterMs(headers, now)).toBe(30_000);
+  expect(limitWaitMs(headers, now)).toBe(30_000);
+  expect(retryAfterMs(headers, now)).toBeUndefined();
+});
+
+test('the limits that OpenAI tells with every answer are no reason to stay away after a 500', () => {
+  const headers = new Headers({
+    'x-ratelimit-reset-requests': '8.64s',
+    'x-ratelimit-remaining-requests': '99',
+  });
+  expect(upstreamError(500, headers, {}).retryAfterMs).toBeUndefined();
+  expect(upstreamError(429, headers, {}).retryAfterMs).toBe(8_640);
 });
