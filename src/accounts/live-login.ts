@@ -114,7 +114,9 @@ export class LiveLogin implements Login {
       this.session = undefined;
       if (!fresh || !this.place.steps.renew) return succeeds(this.makeReady());
     }
-    const justRenewed = this.renewedAt !== undefined && this.renewer.now(this) - this.renewedAt < freshMs;
+    // While a renewal is being kept, what was sent is still the old token; whoever sent it joins.
+    const justRenewed =
+      !this.renewing && this.renewedAt !== undefined && this.renewer.now(this) - this.renewedAt < freshMs;
     if (!this.place.steps.renew || justRenewed || this.isBlocked()) return false;
     return succeeds(this.renewer.renew(this, true).then(() => this.makeReady()));
   }

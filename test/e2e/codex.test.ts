@@ -99,7 +99,7 @@ describe('a ChatGPT login', () => {
 
   test('offers the models of its plan', async () => {
     const ids = (await Array.fromAsync(await it.gpt.models.list())).map(({ id }) => id);
-    expect(ids).toEqual(expect.arrayContaining([model, 'gpt-5.4', 'gpt-5.3-codex-spark']));
+    expect(ids).toEqual(expect.arrayContaining([model, 'gpt-5.4', 'gpt-5.3-codex-spark', 'gpt-image-2']));
     expect(ids).not.toContain('gpt-4o');
   });
 
@@ -168,6 +168,27 @@ describe('a ChatGPT login', () => {
     expect(chat.backend.turns.map(({ body }) => readObjects(body.input).length)).toEqual([1, 1]);
     expect(chat.backend.handshakes[0]!.headers.get('chatgpt-account-id')).toBe('acct-0123');
     await hangUp(client);
+  });
+
+  test('draws with the tool of a model that chats', async () => {
+    const drawn = await it.gpt.images.generate({
+      model: 'gpt-image-2',
+      prompt: 'A cat.',
+      size: '1024x1536',
+      quality: 'high',
+    });
+    expect(drawn.data).toEqual([{ b64_json: png, revised_prompt: 'A picture, drawn by gpt-image-2.' }]);
+    expect(drawn.output_format).toBe('png');
+    expect(chat.backend.turns[0]!.body).toMatchObject({
+      tools: [{ type: 'image_generation', model: 'gpt-image-2', size: '1024x1536', quality: 'high' }],
+      stream: true,
+    });
+    chat.backend.next.push({ failAfter: 3 });
+    const failure = await it.gpt.images
+      .generate({ model: 'gpt-image-2', prompt: 'A dog.' }, { maxRetries: 0 })
+      .catch((thrown: unknown) => thrown);
+    expect(String(failure)).toContain('in the middle');
+    expect(chat.backend.refused).toEqual([]);
   });
 
   test('compacts a conversation', async () => {

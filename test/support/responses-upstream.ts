@@ -181,6 +181,7 @@ function itemsOf(turn: Turn, body: Json, seal: Seal): Json[] {
       : { type: 'output_text', text, annotations: [], logprobs: [] };
   const status = turn.reason === 'length' ? 'incomplete' : 'completed';
   const message = { id: madeUp('msg_'), type: 'message', status, role: 'assistant', content: [part] };
+  if (readObject(body.tool_choice)?.type === 'image_generation') return [pictureOf(body)];
   return [
     ...(turn.thinking ? [thoughtOf(turn.thinking, body, seal)] : []),
     ...(text ? [message] : []),
@@ -197,6 +198,20 @@ function thoughtOf(thinking: string, body: Json, seal: Seal): Json {
     type: 'reasoning',
     summary: told ? [{ type: 'summary_text', text: thinking }] : [],
     ...(sealed ? { encrypted_content: seal(id, thinking) } : {}),
+  };
+}
+
+/** A picture of one point, by the tool that the request forces. */
+function pictureOf(body: Json): Json {
+  const tool = readObjects(body.tools).find(({ type }) => type === 'image_generation');
+  return {
+    id: madeUp('ig_'),
+    type: 'image_generation_call',
+    status: 'completed',
+    result:
+      'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
+    output_format: tool?.output_format ?? 'png',
+    revised_prompt: `A picture, drawn by ${String(tool?.model)}.`,
   };
 }
 
@@ -300,6 +315,8 @@ function innerEvents(item: Json, at: Json, turn: Turn): readonly Json[] {
       { type: 'response.content_part.done', ...place, part },
     ];
   }
+  if (item.type === 'image_generation_call')
+    return [{ type: 'response.image_generation_call.completed', ...at }];
   const custom = item.type === 'custom_tool_call';
   const name = custom ? 'custom_tool_call_input' : 'function_call_arguments';
   const text = String(custom ? item.input : item.arguments);

@@ -1,7 +1,8 @@
 /** Which models a ChatGPT plan includes (spec: codex, models). */
 
 const everyPlan = ['gpt-5.5', 'gpt-5.4-mini', 'codex-auto-review'];
-const paidPlans = [...everyPlan, 'gpt-5.6-sol', 'gpt-5.6-terra', 'gpt-5.6-luna', 'gpt-5.4'];
+const images = ['gpt-image-2', 'gpt-image-1.5'];
+const paidPlans = [...everyPlan, 'gpt-5.6-sol', 'gpt-5.6-terra', 'gpt-5.6-luna', 'gpt-5.4', ...images];
 const personalPlans = [...paidPlans, 'gpt-5.3-codex-spark'];
 
 /** Plans that include less than the personal ones do. */
