@@ -63,7 +63,8 @@ export function omit(object: Json, keys: ReadonlySet<string>): Json {
 /** The same object without its undefined values, so that optional fields stay absent instead of undefined. */
 export function compact<T extends object>(object: T): { [K in keyof T]: Exclude<T[K], undefined> } {
   const out: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(object)) if (value !== undefined) out[key] = value;
+  const given = object as Record<string, unknown>;
+  for (const key in given) if (given[key] !== undefined) out[key] = given[key];
   return out as { [K in keyof T]: Exclude<T[K], undefined> };
 }
 

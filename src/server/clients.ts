@@ -35,6 +35,9 @@ export function mountClients(app: AnyElysia, hall: Hall): void {
   }
 }
 
+/** The query of whoever has none; nobody changes it. */
+const noQuery = new URLSearchParams();
+
 /** Lets the connection of a request be silent for so many seconds from now on; 0 means for ever. */
 type Allow = (request: Request, seconds: number) => void;
 
@@ -44,7 +47,7 @@ function relaying(hall: Hall, protocol: Protocol, client: ClientSide, route: Rou
   const relay = async (visit: Visit, params: Readonly<Record<string, string>>) => {
     const { request, path, search, runtime, record } = visit;
     const { headers, signal } = request;
-    const query = new URLSearchParams(search);
+    const query = search === '' ? noQuery : new URLSearchParams(search);
     record.protocol = protocol.id;
     const { label, tenant, carriers } = admit(headers, runtime, path, query);
     record.client = label;

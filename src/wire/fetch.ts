@@ -32,6 +32,7 @@ async function exchange(outgoing: Outgoing, out: WayOut, options: SendOptions): 
   if (options.signal.aborted) throw cancelled();
   const watch = new Watch(options.signal, options.timeouts, outgoing, out);
   try {
+    await turn();
     const response = await (options.fetch ?? fetch)(outgoing.url, initOf(outgoing, out, watch.signal));
     watch.answered();
     const refusal = refusalOf(response, outgoing, out);
@@ -42,6 +43,22 @@ async function exchange(outgoing: Outgoing, out: WayOut, options: SendOptions): 
     watch.over();
     throw transportError(thrown, destinationOf(outgoing, out));
   }
+}
+
+let next: Promise<void> | undefined;
+
+/**
+ * The end of this turn of the event loop. What is asked in one turn leaves in one go: Bun sends from a thread of its own,
+ * and waking it for each request by itself costs a fifth of the whole exchange (measured on loopback).
+ */
+function turn(): Promise<void> {
+  next ??= new Promise((resolve) => {
+    setImmediate(() => {
+      next = undefined;
+      resolve();
+    });
+  });
+  return next;
 }
 
 function initOf(
