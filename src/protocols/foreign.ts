@@ -1,3 +1,4 @@
+import { GatewayError } from '../core/error.ts';
 import type { Extra } from '../core/request.ts';
 import type { Drop } from './protocol.ts';
 
@@ -21,9 +22,22 @@ export function dropForeign(
 ): void {
   for (const protocol in extra) {
     if (protocol === own) continue;
-    for (const field of Object.keys(extra[protocol]!))
-      if (field !== spelling && !kept.has(field)) drop(path === '' ? field : `${path}.${field}`);
+    for (const field of Object.keys(extra[protocol]!)) {
+      if (field === spelling || kept.has(field)) continue;
+      if (path === '' && essential.has(field)) throw unsayable(field);
+      drop(path === '' ? field : `${path}.${field}`);
+    }
   }
 }
+
+/** Fields of a request that names its own past instead of telling it: without them it would be another request. */
+const essential: ReadonlySet<string> = new Set(['thread']);
+
+const unsayable = (field: string): GatewayError =>
+  new GatewayError(
+    { kind: 'invalid-request', field, code: `${field}_unsupported_request`, beyondModel: true },
+    `${field} refers to a conversation that only its own vendor keeps, and this model is another vendor's.`,
+    { remedy: `Send the whole conversation without ${field}.` },
+  );
 
 const none: ReadonlySet<string> = new Set();

@@ -41,6 +41,8 @@ beforeAll(async () => {
     `  - api-key: ${simulatorKey}`,
     `    base-url: ${google.url}`,
     '    models: [{name: gemini-3-sim, alias: vertex-3-sim}]',
+    // One test's failures are not to rest another's credential.
+    'disable-cooling: true',
     '',
   ].join('\n');
   program = await start({ config });

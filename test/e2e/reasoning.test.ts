@@ -69,6 +69,8 @@ const config = [
     '    models:',
     '      - name: gpt-5-sim',
   ]),
+  // Here a conversation is to move from one credential to another.
+  'routing: {session-affinity: false}',
   '',
 ].join('\n');
 

@@ -1,74 +1,28 @@
 import type Anthropic from '@anthropic-ai/sdk';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
 import type OpenAI from 'openai';
-import { clientKey, start, type Program } from '../support/binary.ts';
-import {
-  anthropicUpstream,
-  geminiUpstream,
-  openaiUpstream,
-  responsesUpstream,
-  simulatorKey,
-  type Simulator,
-} from '../support/upstream.ts';
-import { clients, providers } from './gateway.ts';
+import { clientKey } from '../support/binary.ts';
+import type { Simulator } from '../support/upstream.ts';
+import { clients } from './gateway.ts';
+import { everyUpstream, models, png, sample, schema, thought, type Upstreams } from './upstreams.ts';
 
 /**
  * OpenAI's SDK speaking Responses through the binary to every provider, and the other vendors' SDKs to a Responses
  * provider: `resp-sim` is OpenAI's API, `codex-sim` is ChatGPT's own backend.
  */
 
-const openai = openaiUpstream();
-const anthropic = anthropicUpstream();
-const google = geminiUpstream();
-const responses = responsesUpstream();
-const simulators: readonly Simulator[] = [openai, anthropic, google, responses];
-
-let program: Program;
+let it: Upstreams;
 let gpt: OpenAI;
 let claude: Anthropic;
 beforeAll(async () => {
-  const config = [
-    providers(openai.url, anthropic.url, [simulatorKey]),
-    'codex-api-key:',
-    `  - api-key: ${simulatorKey}`,
-    `    base-url: ${responses.url}/v1`,
-    '    models: [{name: resp-sim}]',
-    `  - api-key: ${simulatorKey}`,
-    `    base-url: ${responses.url}/backend-api/codex`,
-    '    models: [{name: codex-sim}]',
-    'gemini-api-key:',
-    `  - api-key: ${simulatorKey}`,
-    `    base-url: ${google.url}`,
-    '    models: [{name: gemini-3-sim}]',
-    '',
-  ].join('\n');
-  program = await start({ config });
-  ({ gpt, claude } = clients(program));
+  it = await everyUpstream();
+  ({ gpt, claude } = clients(it.program));
 });
-afterAll(async () => {
-  await program?.stop();
-  for (const simulator of simulators) simulator.stop();
-});
+afterAll(() => it?.stop());
 /** Whatever a test asked for, the provider must never have had a reason to refuse what the gateway made of it. */
-afterEach(() => {
-  const refused = simulators.flatMap((simulator) => simulator.refused);
-  for (const simulator of simulators) simulator.reset();
-  expect(refused).toEqual([]);
-});
+afterEach(() => expect(it.settle()).toEqual([]));
 
-const behind = (model: string): Simulator =>
-  ({ 'gpt-sim': openai, 'claude-sim': anthropic, 'gemini-3-sim': google })[model] ?? responses;
-
-const png =
-  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
-const schema = {
-  type: 'object' as const,
-  properties: { city: { type: 'string' }, days: { type: 'integer' } },
-  required: ['city', 'days'],
-  additionalProperties: false,
-};
-const sample = { city: 'Zürich "quoted" 😀', days: 7 };
-const thought = 'Let me think about it. 🤔';
+const behind = (model: string): Simulator => it.behind(model);
 
 type Item = OpenAI.Responses.ResponseInputItem;
 type Response = OpenAI.Responses.Response;
@@ -114,229 +68,222 @@ const failureOf = (call: PromiseLike<unknown>): Promise<{ readonly status?: numb
     ),
   );
 
-describe.each(['resp-sim', 'codex-sim', 'gpt-sim', 'claude-sim', 'gemini-3-sim'])(
-  'responses client, %s',
-  (model) => {
-    test('text', async () => {
-      const reply = await gpt.responses.create({
-        model,
-        instructions: 'Be brief.',
-        input: 'Grüße, 世界 😀',
-      });
-      expect([reply.status, reply.output_text]).toEqual(['completed', 'You said: Grüße, 世界 😀']);
-      expect(reply.usage).toMatchObject({ input_tokens: 11, input_tokens_details: { cached_tokens: 3 } });
-      expect(reply.usage!.output_tokens_details.reasoning_tokens).toBe(0);
-      expect(reply.id).toStartWith('resp_');
+describe.each(models)('responses client, %s', (model) => {
+  test('text', async () => {
+    const reply = await gpt.responses.create({
+      model,
+      instructions: 'Be brief.',
+      input: 'Grüße, 世界 😀',
     });
+    expect([reply.status, reply.output_text]).toEqual(['completed', 'You said: Grüße, 世界 😀']);
+    expect(reply.usage).toMatchObject({ input_tokens: 11, input_tokens_details: { cached_tokens: 3 } });
+    expect(reply.usage!.output_tokens_details.reasoning_tokens).toBe(0);
+    expect(reply.id).toStartWith('resp_');
+  });
 
-    test('streaming, word by word, in OpenAI’s order', async () => {
-      const stream = gpt.responses.stream({ model, input: 'count to 30' });
-      const events: OpenAI.Responses.ResponseStreamEvent[] = [];
-      for await (const event of stream) events.push(event);
-      const text = events.flatMap((event) =>
-        event.type === 'response.output_text.delta' ? [event.delta] : [],
-      );
-      expect(text.join('').split(' ')).toHaveLength(30);
-      expect(text.length).toBeGreaterThan(10);
-      const numbered = events.filter((event) => 'sequence_number' in event);
-      expect(numbered.map((event) => event.sequence_number)).toEqual(
-        numbered.map((_, index) => (numbered[0]?.sequence_number ?? 0) + index),
-      );
-      const types = events.map((event) => String(event.type)).filter((type) => type !== 'keepalive');
-      expect(types.slice(0, 4)).toEqual([
-        'response.created',
-        'response.in_progress',
-        'response.output_item.added',
-        'response.content_part.added',
-      ]);
-      expect(types.slice(-4)).toEqual([
-        'response.output_text.done',
-        'response.content_part.done',
-        'response.output_item.done',
-        'response.completed',
-      ]);
-      const final = await stream.finalResponse();
-      expect(final.output_text).toBe(text.join(''));
-      expect(final.usage?.output_tokens).toBe(30);
-    });
+  test('streaming, word by word, in OpenAI’s order', async () => {
+    const stream = gpt.responses.stream({ model, input: 'count to 30' });
+    const events: OpenAI.Responses.ResponseStreamEvent[] = [];
+    for await (const event of stream) events.push(event);
+    const text = events.flatMap((event) =>
+      event.type === 'response.output_text.delta' ? [event.delta] : [],
+    );
+    expect(text.join('').split(' ')).toHaveLength(30);
+    expect(text.length).toBeGreaterThan(10);
+    const numbered = events.filter((event) => 'sequence_number' in event);
+    expect(numbered.map((event) => event.sequence_number)).toEqual(
+      numbered.map((_, index) => (numbered[0]?.sequence_number ?? 0) + index),
+    );
+    const types = events.map((event) => String(event.type)).filter((type) => type !== 'keepalive');
+    expect(types.slice(0, 4)).toEqual([
+      'response.created',
+      'response.in_progress',
+      'response.output_item.added',
+      'response.content_part.added',
+    ]);
+    expect(types.slice(-4)).toEqual([
+      'response.output_text.done',
+      'response.content_part.done',
+      'response.output_item.done',
+      'response.completed',
+    ]);
+    const final = await stream.finalResponse();
+    expect(final.output_text).toBe(text.join(''));
+    expect(final.usage?.output_tokens).toBe(30);
+  });
 
-    test('tools, the full loop', async () => {
-      const input = [user('use the tool weather')];
-      const first = await gpt.responses.create({ model, tools, input });
-      expect(callsIn(first).map((call) => JSON.parse(call.arguments) as unknown)).toEqual([sample]);
-      const second = await gpt.responses.create({
-        model,
-        tools,
-        input: [...input, ...replayed(first), ...answers(first, () => 'sunny')],
-      });
-      expect(second.output_text).toBe('The tool said: sunny');
+  test('tools, the full loop', async () => {
+    const input = [user('use the tool weather')];
+    const first = await gpt.responses.create({ model, tools, input });
+    expect(callsIn(first).map((call) => JSON.parse(call.arguments) as unknown)).toEqual([sample]);
+    const second = await gpt.responses.create({
+      model,
+      tools,
+      input: [...input, ...replayed(first), ...answers(first, () => 'sunny')],
     });
+    expect(second.output_text).toBe('The tool said: sunny');
+  });
 
-    test('parallel tools, streamed, the full loop', async () => {
-      const input = [user('use the tools weather and news')];
-      const first = await gpt.responses.stream({ model, tools, input }).finalResponse();
-      expect(callsIn(first).map(({ name }) => name)).toEqual(['weather', 'news']);
-      expect(new Set(callsIn(first).map(({ call_id }) => call_id)).size).toBe(2);
-      const more = [...input, ...replayed(first), ...answers(first, (index) => `result ${index}`)];
-      const second = await gpt.responses.stream({ model, tools, input: more }).finalResponse();
-      expect(second.output_text).toBe('The tool said: result 0, result 1');
-    });
+  test('parallel tools, streamed, the full loop', async () => {
+    const input = [user('use the tools weather and news')];
+    const first = await gpt.responses.stream({ model, tools, input }).finalResponse();
+    expect(callsIn(first).map(({ name }) => name)).toEqual(['weather', 'news']);
+    expect(new Set(callsIn(first).map(({ call_id }) => call_id)).size).toBe(2);
+    const more = [...input, ...replayed(first), ...answers(first, (index) => `result ${index}`)];
+    const second = await gpt.responses.stream({ model, tools, input: more }).finalResponse();
+    expect(second.output_text).toBe('The tool said: result 0, result 1');
+  });
 
-    test('tool choice: a named tool, none, any and a subset', async () => {
-      for (const tool_choice of [
-        { type: 'function' as const, name: 'news' },
-        'none' as const,
-        'required' as const,
-        {
-          type: 'allowed_tools' as const,
-          mode: 'auto' as const,
-          tools: [{ type: 'function', name: 'news' }],
-        },
-      ])
-        await gpt.responses.create({ model, tools, tool_choice, input: 'Hi' });
-      expect(behind(model).accepted).toHaveLength(4);
-    });
+  test('tool choice: a named tool, none, any and a subset', async () => {
+    for (const tool_choice of [
+      { type: 'function' as const, name: 'news' },
+      'none' as const,
+      'required' as const,
+      {
+        type: 'allowed_tools' as const,
+        mode: 'auto' as const,
+        tools: [{ type: 'function', name: 'news' }],
+      },
+    ])
+      await gpt.responses.create({ model, tools, tool_choice, input: 'Hi' });
+    expect(behind(model).accepted).toHaveLength(4);
+  });
 
-    test('tools in a namespace and tools of free text come back as they were declared', async () => {
-      const declared = [
-        { type: 'namespace', name: 'home', description: 'At home.', tools: [tools[0]] },
-        { type: 'custom', name: 'note', description: 'Takes a note.' },
-      ] as unknown as OpenAI.Responses.Tool[];
-      const wanted = model === 'resp-sim' || model === 'codex-sim' ? 'weather' : 'home__weather';
-      const input = [user(`use the tools ${wanted} and note`)];
-      const first = await gpt.responses.create({ model, tools: declared, input });
-      const [call, note] = first.output.filter(({ type }) => type.endsWith('_call'));
-      expect(call).toMatchObject({ type: 'function_call', name: 'weather', namespace: 'home' });
-      expect(note).toMatchObject({ type: 'custom_tool_call', name: 'note' });
-      const { call_id } = note as OpenAI.Responses.ResponseCustomToolCall;
-      const second = await gpt.responses.create({
-        model,
-        tools: declared,
-        input: [
-          ...input,
-          ...replayed(first),
-          ...answers(first, () => 'sunny'),
-          { type: 'custom_tool_call_output', call_id, output: 'noted' },
-        ],
-      });
-      expect(second.output_text).toBe('The tool said: sunny, noted');
+  test('tools in a namespace and tools of free text come back as they were declared', async () => {
+    const declared = [
+      { type: 'namespace', name: 'home', description: 'At home.', tools: [tools[0]] },
+      { type: 'custom', name: 'note', description: 'Takes a note.' },
+    ] as unknown as OpenAI.Responses.Tool[];
+    const wanted = model === 'resp-sim' || model === 'codex-sim' ? 'weather' : 'home__weather';
+    const input = [user(`use the tools ${wanted} and note`)];
+    const first = await gpt.responses.create({ model, tools: declared, input });
+    const [call, note] = first.output.filter(({ type }) => type.endsWith('_call'));
+    expect(call).toMatchObject({ type: 'function_call', name: 'weather', namespace: 'home' });
+    expect(note).toMatchObject({ type: 'custom_tool_call', name: 'note' });
+    const { call_id } = note as OpenAI.Responses.ResponseCustomToolCall;
+    const second = await gpt.responses.create({
+      model,
+      tools: declared,
+      input: [
+        ...input,
+        ...replayed(first),
+        ...answers(first, () => 'sunny'),
+        { type: 'custom_tool_call_output', call_id, output: 'noted' },
+      ],
     });
+    expect(second.output_text).toBe('The tool said: sunny, noted');
+  });
 
-    test('thinking, also across a tool loop', async () => {
-      const asking = {
-        model,
-        tools,
-        store: false,
-        max_output_tokens: 4_000,
-        reasoning: { effort: 'high' as const, summary: 'auto' as const },
-        include: ['reasoning.encrypted_content' as const],
-      };
-      const input = [user('use the tool weather')];
-      const first = await gpt.responses.create({ ...asking, input });
-      expect(first.output[0]).toMatchObject({ type: 'reasoning', summary: [{ text: thought }] });
-      const more = [...input, ...replayed(first), ...answers(first, () => 'sunny')];
-      expect((await gpt.responses.create({ ...asking, input: more })).output_text).toBe(
-        'The tool said: sunny',
-      );
-      const streamed = await gpt.responses.stream({ ...asking, input }).finalResponse();
-      expect(streamed.output.map(({ type }) => type)).toEqual(first.output.map(({ type }) => type));
-      const again = [...input, ...replayed(streamed), ...answers(streamed, () => 'rainy')];
-      expect((await gpt.responses.create({ ...asking, input: again })).output_text).toBe(
-        'The tool said: rainy',
-      );
-    });
+  test('thinking, also across a tool loop', async () => {
+    const asking = {
+      model,
+      tools,
+      store: false,
+      max_output_tokens: 4_000,
+      reasoning: { effort: 'high' as const, summary: 'auto' as const },
+      include: ['reasoning.encrypted_content' as const],
+    };
+    const input = [user('use the tool weather')];
+    const first = await gpt.responses.create({ ...asking, input });
+    expect(first.output[0]).toMatchObject({ type: 'reasoning', summary: [{ text: thought }] });
+    const more = [...input, ...replayed(first), ...answers(first, () => 'sunny')];
+    expect((await gpt.responses.create({ ...asking, input: more })).output_text).toBe('The tool said: sunny');
+    const streamed = await gpt.responses.stream({ ...asking, input }).finalResponse();
+    expect(streamed.output.map(({ type }) => type)).toEqual(first.output.map(({ type }) => type));
+    const again = [...input, ...replayed(streamed), ...answers(streamed, () => 'rainy')];
+    expect((await gpt.responses.create({ ...asking, input: again })).output_text).toBe(
+      'The tool said: rainy',
+    );
+  });
 
-    test('pictures, in place and by URL', async () => {
-      const image = (image_url: string) => ({
-        type: 'input_image' as const,
-        image_url,
-        detail: 'auto' as const,
-      });
-      const reply = await gpt.responses.create({
-        model,
-        input: [
-          user([
-            { type: 'input_text', text: 'What is it?' },
-            image(`data:image/png;base64,${png}`),
-            image('https://example.com/a.png'),
-          ]),
-        ],
-      });
-      expect(reply.output_text).toBe('I see an image/png of 70 bytes. I see an image/url of 25 bytes.');
+  test('pictures, in place and by URL', async () => {
+    const image = (image_url: string) => ({
+      type: 'input_image' as const,
+      image_url,
+      detail: 'auto' as const,
     });
+    const reply = await gpt.responses.create({
+      model,
+      input: [
+        user([
+          { type: 'input_text', text: 'What is it?' },
+          image(`data:image/png;base64,${png}`),
+          image('https://example.com/a.png'),
+        ]),
+      ],
+    });
+    expect(reply.output_text).toBe('I see an image/png of 70 bytes. I see an image/url of 25 bytes.');
+  });
 
-    test('structured output', async () => {
-      const format = { type: 'json_schema' as const, name: 'trip', schema, strict: true };
-      const reply = await gpt.responses.parse({ model, input: 'Where to?', text: { format } });
-      expect(JSON.parse(reply.output_text)).toEqual(sample);
-    });
+  test('structured output', async () => {
+    const format = { type: 'json_schema' as const, name: 'trip', schema, strict: true };
+    const reply = await gpt.responses.parse({ model, input: 'Where to?', text: { format } });
+    expect(JSON.parse(reply.output_text)).toEqual(sample);
+  });
 
-    test('a refusal', async () => {
-      const refused = await gpt.responses.create({ model, input: 'please refuse' });
-      expect(JSON.stringify(refused.output)).toContain('I cannot help with that.');
-      if (model === 'claude-sim' || model === 'gemini-3-sim')
-        expect(refused.incomplete_details?.reason).toBe('content_filter');
-    });
+  test('a refusal', async () => {
+    const refused = await gpt.responses.create({ model, input: 'please refuse' });
+    expect(JSON.stringify(refused.output)).toContain('I cannot help with that.');
+    if (model === 'claude-sim' || model === 'gemini-3-sim')
+      expect(refused.incomplete_details?.reason).toBe('content_filter');
+  });
 
-    test('a token limit', async () => {
-      const short = await gpt.responses.create({ model, input: 'count to 40', max_output_tokens: 16 });
-      // ChatGPT's backend takes no limit.
-      if (model === 'codex-sim') return expect(short.status).toBe('completed');
-      expect([short.status, short.incomplete_details?.reason]).toEqual(['incomplete', 'max_output_tokens']);
-      expect(short.output_text.trim()).toEndWith('16');
-    });
+  test('a token limit', async () => {
+    const short = await gpt.responses.create({ model, input: 'count to 40', max_output_tokens: 16 });
+    // ChatGPT's backend takes no limit.
+    if (model === 'codex-sim') return expect(short.status).toBe('completed');
+    expect([short.status, short.incomplete_details?.reason]).toEqual(['incomplete', 'max_output_tokens']);
+    expect(short.output_text.trim()).toEndWith('16');
+  });
 
-    test('counted tokens', async () => {
-      const counted = await gpt.responses.inputTokens.count({ model, input: 'Hello there, how are you?' });
-      expect(counted.object).toBe('response.input_tokens');
-      expect(counted.input_tokens).toBeGreaterThan(4);
-    });
+  test('counted tokens', async () => {
+    const counted = await gpt.responses.inputTokens.count({ model, input: 'Hello there, how are you?' });
+    expect(counted.object).toBe('response.input_tokens');
+    expect(counted.input_tokens).toBeGreaterThan(4);
+  });
 
-    test("a provider's error is told in OpenAI's shape", async () => {
-      behind(model).next.push({ kind: 'status', status: 400 });
-      const failed = (await gpt.responses
-        .create({ model, input: 'Hi' })
-        .catch((error: unknown) => error)) as {
-        status: number;
-        error: { type: string; message: string };
-      };
-      expect([failed.status, failed.error.type]).toEqual([400, 'invalid_request_error']);
-      expect(failed.error.message.length).toBeGreaterThan(20);
-    });
+  test("a provider's error is told in OpenAI's shape", async () => {
+    behind(model).next.push({ kind: 'status', status: 400 });
+    const failed = (await gpt.responses.create({ model, input: 'Hi' }).catch((error: unknown) => error)) as {
+      status: number;
+      error: { type: string; message: string };
+    };
+    expect([failed.status, failed.error.type]).toEqual([400, 'invalid_request_error']);
+    expect(failed.error.message.length).toBeGreaterThan(20);
+  });
 
-    test('an error in the middle of a stream is one to the SDK', async () => {
-      behind(model).next.push({ kind: 'error-event', after: 2 });
-      const stream = await gpt.responses.create({ model, input: 'count to 9', stream: true });
-      const seen: string[] = [];
-      for await (const event of failing(stream)) seen.push(typeof event === 'string' ? event : event.type);
-      expect(seen.at(-1)).toMatch(/^(response\.failed|error)$/);
-      expect(seen).not.toContain('response.completed');
-    });
+  test('an error in the middle of a stream is one to the SDK', async () => {
+    behind(model).next.push({ kind: 'error-event', after: 2 });
+    const stream = await gpt.responses.create({ model, input: 'count to 9', stream: true });
+    const seen: string[] = [];
+    for await (const event of failing(stream)) seen.push(typeof event === 'string' ? event : event.type);
+    expect(seen.at(-1)).toMatch(/^(response\.failed|error)$/);
+    expect(seen).not.toContain('response.completed');
+  });
 
-    test('a stream that stops short ends in one failure', async () => {
-      behind(model).next.push({ kind: 'missing-end' });
-      const stream = await gpt.responses.create({ model, input: 'count to 9', stream: true });
-      const seen: string[] = [];
-      // The SDK throws on an `error` event, and gives out a `response.failed` like any other.
-      for await (const event of failing(stream)) seen.push(typeof event === 'string' ? event : event.type);
-      const ends = seen.filter((type) => /^(response\.(completed|incomplete|failed)|error)$/.test(type));
-      expect(ends).toHaveLength(1);
-      expect(seen.at(-1)).toBe(ends[0]!);
-    });
+  test('a stream that stops short ends in one failure', async () => {
+    behind(model).next.push({ kind: 'missing-end' });
+    const stream = await gpt.responses.create({ model, input: 'count to 9', stream: true });
+    const seen: string[] = [];
+    // The SDK throws on an `error` event, and gives out a `response.failed` like any other.
+    for await (const event of failing(stream)) seen.push(typeof event === 'string' ? event : event.type);
+    const ends = seen.filter((type) => /^(response\.(completed|incomplete|failed)|error)$/.test(type));
+    expect(ends).toHaveLength(1);
+    expect(seen.at(-1)).toBe(ends[0]!);
+  });
 
-    test('leaving ends the call to the provider', async () => {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      behind(model).next.push({ kind: 'pause', after: 2, until: promise });
-      const stream = await gpt.responses.create({ model, input: 'count to 9', stream: true });
-      for await (const event of stream) if (event.type === 'response.output_text.delta') break;
-      const received = behind(model).accepted.at(-1)!;
-      stream.controller.abort();
-      await received.left;
-      expect(received.abandoned).toBe(true);
-      resolve();
-    });
-  },
-);
+  test('leaving ends the call to the provider', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    behind(model).next.push({ kind: 'pause', after: 2, until: promise });
+    const stream = await gpt.responses.create({ model, input: 'count to 9', stream: true });
+    for await (const event of stream) if (event.type === 'response.output_text.delta') break;
+    const received = behind(model).accepted.at(-1)!;
+    stream.controller.abort();
+    await received.left;
+    expect(received.abandoned).toBe(true);
+    resolve();
+  });
+});
 
 describe('a conversation that moves between providers', () => {
   test('keeps its words and its calls, and gives each provider back only its own thoughts', async () => {
@@ -388,7 +335,7 @@ describe('compaction', () => {
   });
 
   const post = (path: string, body: object) =>
-    fetch(program.url + path, {
+    fetch(it.program.url + path, {
       method: 'POST',
       headers: { 'content-type': 'application/json', authorization: `Bearer ${clientKey}` },
       body: JSON.stringify(body),
@@ -470,10 +417,10 @@ describe.each(['resp-sim', 'codex-sim'])('chat client, %s', (model) => {
   });
 
   test('an error, whole and in the middle of a stream', async () => {
-    responses.next.push({ kind: 'status', status: 400 });
+    behind('resp-sim').next.push({ kind: 'status', status: 400 });
     const failed = await failureOf(gpt.chat.completions.create({ model, messages: [asked('Hi')] }));
     expect(failed).toMatchObject({ status: 400 });
-    responses.next.push({ kind: 'error-event', after: 2 });
+    behind('resp-sim').next.push({ kind: 'error-event', after: 2 });
     const stream = gpt.chat.completions.stream({ model, messages: [asked('count to 9')] });
     await expect(stream.finalContent()).rejects.toThrow(/error/);
   });
@@ -520,7 +467,7 @@ describe.each(['resp-sim', 'codex-sim'])('messages client, %s', (model) => {
       type: 'text',
       text: 'The tool said: result of weather, result of news',
     });
-    expect(responses.accepted.at(-1)?.body).toContain('"encrypted_content":"gAAAAAB');
+    expect(behind('resp-sim').accepted.at(-1)?.body).toContain('"encrypted_content":"gAAAAAB');
   });
 
   test('a result with a picture, and a failed one', async () => {
@@ -538,7 +485,7 @@ describe.each(['resp-sim', 'codex-sim'])('messages client, %s', (model) => {
       ],
     });
     expect(reply.content[0]).toMatchObject({ text: 'The tool said: , Error: offline' });
-    expect(responses.accepted.at(-1)?.body).toContain('"input_image"');
+    expect(behind('resp-sim').accepted.at(-1)?.body).toContain('"input_image"');
   });
 
   test('a limit and a refusal', async () => {
@@ -553,15 +500,15 @@ describe.each(['resp-sim', 'codex-sim'])('messages client, %s', (model) => {
   });
 
   test('an error, and leaving', async () => {
-    responses.next.push({ kind: 'status', status: 400 });
+    behind('resp-sim').next.push({ kind: 'status', status: 400 });
     const failed = await failureOf(claude.messages.create({ ...asking, messages: [asked('Hi')] }));
     expect(failed).toMatchObject({ status: 400 });
     const { promise, resolve } = Promise.withResolvers<void>();
-    responses.next.push({ kind: 'pause', after: 2, until: promise });
+    behind('resp-sim').next.push({ kind: 'pause', after: 2, until: promise });
     const stream = claude.messages.stream({ ...asking, messages: [asked('count to 9')] });
     for await (const event of stream) if (event.type === 'content_block_delta') break;
     stream.abort();
-    const received = responses.accepted.at(-1)!;
+    const received = behind('resp-sim').accepted.at(-1)!;
     await received.left;
     expect(received.abandoned).toBe(true);
     resolve();

@@ -1,4 +1,4 @@
-import { expect, test } from 'bun:test';
+import { expect, setDefaultTimeout, test } from 'bun:test';
 import { fold, type Reply } from '../../src/core/event.ts';
 import { parseObject, tryParseObject } from '../../src/core/json.ts';
 import { run } from '../../src/core/machine.ts';
@@ -14,6 +14,9 @@ import { absent, exchanges, folders, type Recorded } from './exchanges.ts';
 import { expected } from './expected.ts';
 import { type Given, hear, type Heard } from './heard.ts';
 import { clientSlips, laneSlips, type Slips, vendorSlips } from './slips.ts';
+
+// Compiling the vendors' schemas takes its time.
+setDefaultTimeout(60_000);
 
 /** What differs from what must be, by its name; nothing when all is well. */
 type Faults = Readonly<Record<string, unknown>>;

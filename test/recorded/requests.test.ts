@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'bun:test';
+import { describe, expect, setDefaultTimeout, test } from 'bun:test';
 import type { Json } from '../../src/core/json.ts';
 import { protocols } from '../../src/protocols/index.ts';
 import type { Protocol, Route } from '../../src/protocols/protocol.ts';
@@ -8,6 +8,9 @@ import { decoded, paramsOf, pathOf, queryOf } from './reading.ts';
 import { spelled } from './spellings.ts';
 
 /** Every recorded request is read, and written to its own protocol as it was. */
+
+// Compiling the vendors' schemas takes its time.
+setDefaultTimeout(60_000);
 
 for (const protocol of protocols)
   describe(`recorded requests of ${protocol.id}`, () => {
@@ -70,6 +73,11 @@ function expectWritable(protocol: Protocol, name: string, url: string, body: Jso
   const { request } = decoded(protocol, url, body);
   for (const { id, upstream } of protocols) {
     if (id === protocol.id && schemaFault(id, 'request', body)) continue;
+    // A thread's history is on Anthropic's servers, so its client is told to send the whole.
+    if (id !== protocol.id && body['thread']) {
+      expect(() => upstream!.encodeRequest(request, { model: 'm', drop: () => {} })).toThrow(/^thread refers/);
+      continue;
+    }
     const target = { model: 'upstream-model', drop: () => {} };
     const written: unknown = JSON.parse(JSON.stringify(upstream!.encodeRequest(request, target)));
     const fault = extensions[name] === id ? undefined : schemaFault(id, 'request', written);

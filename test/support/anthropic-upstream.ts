@@ -22,6 +22,8 @@ function vendorWith(secret: string): Vendor {
     other(received) {
       const { path, method, headers, json: body } = received;
       if (!headers.get('anthropic-version')) return refusal(400, 'anthropic-version: header is required');
+      // This one keeps no conversations; its clients are told as Anthropic tells them, and send the whole.
+      if (path === '/v1/messages' && body.thread) return unthreaded;
       if (path === '/v1/messages' && method === 'POST') return undefined;
       if (path === '/v1/models')
         return json(200, {
@@ -78,6 +80,16 @@ const types: Readonly<Record<number, string>> = {
   429: 'rate_limit_error',
   529: 'overloaded_error',
 };
+
+const unthreaded: Refusal = json(400, {
+  type: 'error',
+  error: {
+    type: 'invalid_request_error',
+    message: 'thread: this request cannot be threaded',
+    details: { error_code: 'thread_unsupported_request', unsupported: ['model'] },
+  },
+  request_id: madeUp('req_'),
+});
 
 function refusal(status: number, text: string): Refusal {
   const error = { type: types[status] ?? 'api_error', message: text };

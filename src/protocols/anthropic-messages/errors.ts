@@ -1,5 +1,5 @@
 import { GatewayError } from '../../core/error.ts';
-import { type Json, readString, tryParseObject } from '../../core/json.ts';
+import { type Json, readObject, readString, tryParseObject } from '../../core/json.ts';
 import { errorWords, readErrorWords, statusOfWords, upstreamError } from '../errors.ts';
 import { refaulted } from '../remedies.ts';
 
@@ -27,13 +27,30 @@ function typeOf({ fault, status }: GatewayError): string {
 /** The body of an error, whole or in a stream: `{type: "error", error: {type, message, code}}`. */
 export const encodeError = (error: GatewayError): Json => ({
   type: 'error',
-  error: { type: typeOf(error), message: error.advice, code: error.code },
+  error: { type: typeOf(error), message: error.advice, code: error.code, ...threadDetails(error) },
 });
+
+/** Anthropic's SDK reads here that it must send the whole conversation, or begin another thread. */
+function threadDetails({ code }: GatewayError): Json {
+  if (!code.startsWith('thread_')) return {};
+  return {
+    details: {
+      error_code: code,
+      ...(code === 'thread_unsupported_request' ? { unsupported: ['model'] } : {}),
+    },
+  };
+}
 
 /** An error answer of an upstream: Anthropic's own shape, or whatever stands in its place. */
 export function decodeError(status: number, headers: Headers, text: string): GatewayError {
   const error = upstreamError(status, headers, errorWords(text));
-  return sharpened(error, readString(tryParseObject(text)?.request_id));
+  const body = tryParseObject(text);
+  const details = readObject(readObject(body?.error)?.details);
+  const code = readString(details?.error_code);
+  // What becomes of a thread is between its client and its server, so no model and no credential is to blame.
+  if (code?.startsWith('thread_'))
+    return error.with({ fault: { kind: 'invalid-request', field: 'thread', code } });
+  return sharpened(error, readString(body?.request_id));
 }
 
 /** An error inside an answer that began with 200: its type stands for the status. */

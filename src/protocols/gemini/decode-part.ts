@@ -97,9 +97,18 @@ export function decodeCall(call: Json): { callId: string | undefined; name: stri
 
 /** What a `functionResponse` brings: its text, the media inside it, and whether it tells of a failure. */
 export function decodeResponse(result: Json): { parts: readonly Part[]; failed: boolean } {
-  const { text, failed } = responseText(readObject(result.response) ?? {});
+  const { text, failed } = responseText(unwrapped(result));
   const said: readonly Part[] = text === '' ? [] : [{ kind: 'text', text }];
   return { parts: [...said, ...readObjects(result.parts).map((part) => decodePart(camel(part)))], failed };
+}
+
+/** The AI SDK repeats the name of the function beside what it gave: `{name, content}`. */
+function unwrapped({ name, response }: Json): Json {
+  const given = readObject(response) ?? {};
+  const { name: repeated, content, ...others } = given;
+  const wraps = repeated === name && content !== undefined && Object.keys(others).length === 0;
+  if (!wraps) return given;
+  return typeof content === 'string' ? { result: content } : (readObject(content) ?? given);
 }
 
 /** A lone `result` or `output` string is the text of a result, a lone `error` the text of a failure; all else is JSON. */

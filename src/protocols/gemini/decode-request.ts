@@ -6,6 +6,7 @@ import type { RouteHint } from '../protocol.ts';
 import { decodeOutput, decodeReasoning, decodeSampling, extraOf } from './decode-config.ts';
 import { decodeCall, decodePart, decodeResponse, sealOf } from './decode-part.ts';
 import { decodeToolChoice, decodeTools } from './decode-tools.ts';
+import { joinThoughts } from './join-thoughts.ts';
 import { camel, field, id, objectField } from './wire.ts';
 
 /** A GenerateContent body in the hall's words. Camel and snake case are read alike. */
@@ -21,7 +22,7 @@ function decodeContentRequest(body: Json, hint: RouteHint): ChatRequest {
   return compact({
     model: hint.model,
     system: systemOf(body),
-    messages: decodeContents(contentsOf(body)),
+    messages: joinThoughts(decodeContents(contentsOf(body))),
     tools: decodeTools(readObjects(readObject(body.tools) ? [body.tools] : body.tools)),
     toolChoice: decodeToolChoice(objectField(toolConfig, 'functionCallingConfig')),
     sampling: decodeSampling(config),

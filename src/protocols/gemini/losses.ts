@@ -17,4 +17,8 @@ export const losses: readonly Loss[] = [
     what: 'schema keywords',
     why: 'what the dialect has no keyword for (patterns of keys, exclusive bounds, conditions) stands in the description',
   },
+  {
+    what: 'law:request-round-trip:thought-in-pieces',
+    why: 'thoughts of another vendor are joined for that vendor, and Gemini is not given them',
+  },
 ];

@@ -189,7 +189,9 @@ describe('calls and results', () => {
     [{ error: 'e' }, 'e', true],
     [{ error: { code: 1 } }, '{"error":{"code":1}}', false],
     [{ result: 7 }, '{"result":7}', false],
-    [{ name: 'f', content: 'c' }, '{"name":"f","content":"c"}', false],
+    [{ name: 'f', content: 'c' }, 'c', false],
+    [{ name: 'f', content: { result: 'c' } }, 'c', false],
+    [{ name: 'g', content: 'c' }, '{"name":"g","content":"c"}', false],
   ])('the response %j says %j', (response, said, failed) => {
     expect(parts({ functionResponse: { name: 'f', response } })).toMatchObject([
       { kind: 'tool-result', parts: [{ kind: 'text', text: said }], failed },
