@@ -75,7 +75,9 @@ function expectWritable(protocol: Protocol, name: string, url: string, body: Jso
     if (id === protocol.id && schemaFault(id, 'request', body)) continue;
     // A thread's history is on Anthropic's servers, so its client is told to send the whole.
     if (id !== protocol.id && body['thread']) {
-      expect(() => upstream!.encodeRequest(request, { model: 'm', drop: () => {} })).toThrow(/^thread refers/);
+      expect(() => upstream!.encodeRequest(request, { model: 'm', drop: () => {} })).toThrow(
+        /^thread refers/,
+      );
       continue;
     }
     const target = { model: 'upstream-model', drop: () => {} };
