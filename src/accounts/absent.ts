@@ -10,7 +10,7 @@ const notYet = (name: string, remedy: string): Absence => ({
 });
 
 const undocumented = (name: string): Absence => ({
-  reason: `${name} has no documented protocol for other programs (decision 8)`,
+  reason: `${name} has no documented protocol for other programs (decision 10)`,
   remedy: 'Use an API key of the models’ own provider; docs/providers.md lists them.',
 });
 
