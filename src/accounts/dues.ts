@@ -3,6 +3,9 @@ export class Dues<T> {
   private readonly times: number[] = [];
   private readonly things: T[] = [];
 
+  /** @param sooner called when something is added that is due before everything else. */
+  constructor(private readonly sooner: () => void = () => undefined) {}
+
   /** When the first is due; Infinity when nothing waits. */
   get nextMs(): number {
     return this.times[0] ?? Infinity;
@@ -17,6 +20,7 @@ export class Dues<T> {
       this.swap(parent, child);
       child = parent;
     }
+    this.sooner();
   }
 
   /** Takes out the first, if its time has come. */

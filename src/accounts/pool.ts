@@ -63,7 +63,7 @@ const breaksAfter = 3;
 export class Pool {
   private readonly standings: Standings;
   private readonly lineups = new WeakMap<readonly Option[], Lineup>();
-  private readonly dues = new Dues<Standing>();
+  private readonly dues = new Dues<Standing>(() => this.setAlarm());
   private readonly affinity = new Affinity();
   private readonly now: () => number;
   private readonly random: () => number;
@@ -73,7 +73,7 @@ export class Pool {
   /** Tells what came first, where two things happen in one millisecond. */
   private order = 0;
   private waiting = 0;
-  private alarm: (() => void) | undefined;
+  private alarm: { readonly atMs: number; readonly cancel: () => void } | undefined;
 
   constructor(options: PoolOptions = {}) {
     this.now = options.now ?? Date.now;
@@ -305,21 +305,27 @@ export class Pool {
     };
   }
 
+  /** In their order; whoever cannot use what is free, such as one that has tried it, holds up nobody. */
   private admit({ waiting }: Lineup): void {
-    while (waiting.length > 0 && waiting[0]!()) {
-      waiting.shift();
+    for (const take of [...waiting]) {
+      if (!take()) continue;
+      waiting.splice(waiting.indexOf(take), 1);
       this.waiting--;
     }
   }
 
   /** While somebody waits, time itself must bring seats back. */
   private setAlarm(): void {
-    if (this.alarm !== undefined || this.waiting === 0 || this.dues.nextMs === Infinity) return;
-    this.alarm = this.after(Math.max(1, this.dues.nextMs - this.now()), () => {
+    const atMs = this.dues.nextMs;
+    if (this.waiting === 0 || atMs === Infinity || (this.alarm !== undefined && this.alarm.atMs <= atMs))
+      return;
+    this.alarm?.cancel();
+    const cancel = this.after(Math.max(1, atMs - this.now()), () => {
       this.alarm = undefined;
       this.tick(this.now());
       this.setAlarm();
     });
+    this.alarm = { atMs, cancel };
   }
 }
 

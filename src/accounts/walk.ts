@@ -110,12 +110,19 @@ export class Walk<T extends Option = Option> implements Chooser {
     const { lineup, ground, wish } = this;
     if (maxMs <= 0 || lineup.waiting.length >= wish.policy.queue) return undefined;
     const { promise, resolve } = Promise.withResolvers<T | undefined>();
+    // Nobody who has stopped waiting may be given a place: it would never be given back.
+    let over = signal.aborted;
     const stop = ground.wait(lineup, () => {
-      const option = signal.aborted ? undefined : this.next();
+      const option = over ? undefined : this.next();
       if (option !== undefined) resolve(option);
+      over ||= option !== undefined;
       return option !== undefined;
     });
-    const giveUp = () => resolve(undefined);
+    const giveUp = () => {
+      over = true;
+      resolve(undefined);
+    };
+    if (over) giveUp();
     const cancel = ground.after(maxMs, giveUp);
     signal.addEventListener('abort', giveUp, { once: true });
     try {

@@ -53,7 +53,8 @@ export async function tryEach<A extends Pick<Answer, 'headers'>>(errand: Errand,
   for (let round = 1; ; round++) {
     const answer = await oneRound(journey, send);
     if (answer !== undefined) return answer;
-    if (!(await anotherRound(journey, round))) throw failureOf(journey);
+    if (!(await anotherRound(journey, round)))
+      throw errand.exchange.signal.aborted ? gone(errand) : failureOf(journey);
   }
 }
 

@@ -116,6 +116,40 @@ describe('the queue', () => {
     expect(await queue[0]).toBeUndefined();
   });
 
+  test('whoever gives up while a place comes free leaves it to the next', async () => {
+    const { pool, walk } = clocked();
+    const busy = walk(only);
+    busy.next();
+    const leaving = new AbortController();
+    const [first, second] = [walk(only), walk(only)];
+    first.next();
+    second.next();
+    const [left, waits] = [first.queued(leaving.signal), second.queued(never)];
+    leaving.abort();
+    busy.end();
+    expect(await left).toBeUndefined();
+    expect(await waits).toBe(only[0]!);
+    second.end();
+    expect(pool.state(only[0]!.account).inFlight).toBe(0);
+  });
+
+  test('waits end when the first of several limits opens, whichever was met first', async () => {
+    const { walk, serve, pass } = clocked();
+    const waiting = { 'wait-on-limit': true, 'max-wait-seconds': 600 };
+    const day = [limited({ rpd: 1, ...waiting }, 'd')];
+    const minute = [limited({ rpm: 1, ...waiting }, 'm')];
+    for (const options of [day, minute]) serve(options);
+    const [long, short] = [walk(day), walk(minute)];
+    long.next();
+    const first = long.queued(never);
+    short.next();
+    const second = short.queued(never);
+    pass(120_000);
+    expect(await second).toBe(minute[0]!);
+    pass(600_000);
+    expect(await first).toBeUndefined();
+  });
+
   test('a minute is waited for only where the entry says so', async () => {
     const { walk, serve, pass } = clocked();
     const patient = [limited({ rpm: 1, 'wait-on-limit': true, 'max-wait-seconds': 300 })];
