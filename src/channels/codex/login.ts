@@ -196,7 +196,7 @@ export const logins: Omit<Logins, 'open'> = {
     needs: 'A ChatGPT account. A login of Codex on this machine can be taken over with: auth import codex',
     serves:
       "The models of the account's plan over the Responses API, HTTP and WebSocket, from every client protocol; " +
-      'compaction of conversations.',
+      'compaction of conversations; with a paid plan, pictures by the gpt-image models.',
     limits:
       'Use is counted in windows of hours and of a week, which differ by plan. The backend stores no answers and takes ' +
       'no token limit, temperature or top_p; what is left out is named in X-Gateway-Dropped. `"websockets": true` in ' +
