@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Keeper } from './accounts/keeper.ts';
+import type { Login } from './accounts/login.ts';
 import { Pool } from './accounts/pool.ts';
 import { createTally } from './accounts/tally.ts';
 import { restLimits, restStore } from './accounts/rest-store.ts';
@@ -12,7 +13,7 @@ import { listenAddress } from './config/listen.ts';
 import { type Paths, resolvePaths } from './config/paths.ts';
 import { hereabouts } from './config/places.ts';
 import { readConfig } from './config/read.ts';
-import type { Source } from './config/runtime.ts';
+import type { Runtime, Source } from './config/runtime.ts';
 import type { Config } from './config/schema.ts';
 import { createSteward, type LiveSteward } from './config/steward.ts';
 import { watchConfig } from './config/watch.ts';
@@ -73,6 +74,7 @@ export async function serve(options: { readonly config?: string }): Promise<void
     log: telemetry.log,
     state,
     changed: once(() => steward.refresh()),
+    replaced: (login) => lift(login, steward.current, pool),
   }));
   await keeper.load();
   const discovery = (late.discovery = createDiscovery({
@@ -139,6 +141,13 @@ export async function serve(options: { readonly config?: string }): Promise<void
   state.close();
   await telemetry.drained();
   process.exit(0);
+}
+
+/** Whoever signs in again is used at once, whatever its old tokens were made to rest for. */
+function lift({ id }: Login, { connections }: Runtime, pool: Pool): void {
+  for (const { accounts } of connections)
+    for (const account of accounts)
+      if (account.secret.kind === 'login' && account.secret.login.id === id) pool.clear(account.id);
 }
 
 /** What is wanted several times before it begins is done once. */

@@ -3,6 +3,7 @@ import type { Space } from '../state/state.ts';
 import type { Log } from '../telemetry/log.ts';
 import { describe } from '../telemetry/redact.ts';
 import type { Fetch } from '../wire/fetch.ts';
+import { lanes } from './lanes.ts';
 import { LiveLogin } from './live-login.ts';
 import type { Login } from './login.ts';
 import { createRenewals, type LoginSettings } from './renewals.ts';
@@ -63,6 +64,8 @@ export interface KeeperOptions {
   readonly memory?: Space;
   /** A runtime with other logins, or with other settings or models of them, is wanted. Renewals do not call it. */
   readonly changed?: () => void;
+  /** Somebody else has written the file of a login, so that what was held against it may say nothing any more. */
+  readonly replaced?: (login: Login) => void;
   readonly now?: () => number;
   readonly random?: () => number;
   readonly fetch?: Fetch;
@@ -76,6 +79,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
   const { store, places, log, changed = () => {}, now = Date.now, random = Math.random } = options;
   const skew = createSkew(now);
   const renewals = createRenewals({ ...options, skew, now, random });
+  const asking = lanes(() => options.settings().workers);
   const byId = new Map<string, LiveLogin>();
   const told = new Set<string>();
   let files: readonly Kept[] = [];
@@ -99,7 +103,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
     found = read;
     watch?.follow(read.folders);
     const before = usable;
-    const versions = new Map([...byId.values()].map((login) => [login, login.fields]));
+    const versions = new Map([...byId.values()].map((login) => [login.id, login.fields]));
     const entries = rosterOf(read, places);
     const present = new Set<string>();
     files = entries.map((entry) => {
@@ -115,7 +119,9 @@ export function createKeeper(options: KeeperOptions): Keeper {
     }
     usable = [...byId.values()].filter((login) => !login.disabled);
     const same = usable.length === before.length && usable.every((login, index) => login === before[index]);
-    if (!same || usable.some((login) => versions.get(login as LiveLogin) !== login.fields)) changed();
+    const replaced = usable.filter((login) => (versions.get(login.id) ?? login.fields) !== login.fields);
+    for (const login of replaced) options.replaced?.(login);
+    if (!same || replaced.length > 0) changed();
     schedule();
   }
 
@@ -164,6 +170,12 @@ export function createKeeper(options: KeeperOptions): Keeper {
     const sleepMs = Math.min(longestSleepMs, Math.max(shortestSleepMs, next - now()));
     timer = setTimeout(() => void renewDue().finally(schedule), sleepMs);
     timer.unref();
+  }
+
+  /** Not all at a time, however many there are. */
+  async function inTurn(work: () => Promise<void>): Promise<void> {
+    const leave = await asking.enter();
+    await work().finally(leave);
   }
 
   async function ask(login: LiveLogin): Promise<void> {
@@ -215,7 +227,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
       watch.follow(found.folders);
       void watch.check();
       schedule();
-      for (const login of byId.values()) void ask(login);
+      for (const login of byId.values()) void inTurn(() => ask(login));
     },
     renew: (login) => renewals.renew(login, true),
     ask,

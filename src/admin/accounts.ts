@@ -1,13 +1,12 @@
 import { type TSchema, Type } from '@sinclair/typebox';
-import { readImport } from '../accounts/import.ts';
 import type { Keeper, Kept } from '../accounts/keeper.ts';
-import type { Place } from '../accounts/roster.ts';
-import type { Saved } from '../accounts/save.ts';
 import { GatewayError } from '../core/error.ts';
-import { type Json, readArray, readBoolean, readObject, readString, tryParseObject } from '../core/json.ts';
+import { type Json, readBoolean, readString } from '../core/json.ts';
 import { familyOf } from '../models/catalog.ts';
+import { edited } from './account-edits.ts';
+import { fileNamed, importVertex, notFound, removeFiles, upload } from './account-files.ts';
 import { authFile } from './auth-file.ts';
-import { readBody, readFiles, readJson } from './body.ts';
+import { readJson } from './body.ts';
 import { failures, parameter } from './docs.ts';
 import type { AdminHall, AdminRoute, Visit } from './hall.ts';
 import { Refusal } from './refusal.ts';
@@ -215,23 +214,6 @@ async function listFiles({ query }: Visit, keeper: Keeper, hall: AdminHall): Pro
   return Response.json({ files: wanted.map((kept) => authFile(kept, hall)) });
 }
 
-function notFound(name: string): Refusal {
-  return new Refusal(
-    404,
-    'auth file not found',
-    `There is no login file "${name.slice(0, 200)}".`,
-    'GET /v0/management/auth-files lists them.',
-  );
-}
-
-/** Only names of the list lead to a file, so none leads out of the folder. */
-function fileNamed(name: string | null | undefined, keeper: Keeper): Kept {
-  if (!name) throw new Refusal(400, 'missing name', 'No file is named.', 'Say ?name=, as the list has it.');
-  const kept = keeper.find(name);
-  if (kept) return kept;
-  throw notFound(name);
-}
-
 async function change(name: string | undefined, keeper: Keeper, edit: (fields: Json) => Json): Promise<void> {
   const kept = fileNamed(name, keeper);
   const patched = await keeper.patch(kept.name, edit);
@@ -243,154 +225,6 @@ async function change(name: string | undefined, keeper: Keeper, edit: (fields: J
       `The file could not be written: ${patched.reason}.`,
       'Make the auth folder writable.',
     );
-}
-
-/** What renewal writes, and what says whose file it is. */
-const protectedFields = /^(type|access_token|refresh_token|id_token|token|service_account|cookie)(\.|$)/;
-
-function edited(fields: Json, changes: Json): Json {
-  let next = fields;
-  for (const [path, value] of Object.entries(changes)) {
-    if (protectedFields.test(path))
-      throw new Refusal(
-        400,
-        'invalid field',
-        `"${path}" is not for editing.`,
-        'Sign in again, or upload the file anew.',
-      );
-    next = withValue(next, path.split('.'), value);
-  }
-  return next;
-}
-
-function withValue(fields: Json, [key = '', ...rest]: readonly string[], value: unknown): Json {
-  if (key === '' || key === '__proto__')
-    throw new Refusal(
-      400,
-      'invalid field',
-      'A field has no name.',
-      'Send names such as priority or headers.x-title.',
-    );
-  const before = fields[key];
-  const next = rest.length > 0 ? withValue(readObject(before) ?? {}, rest, value) : merged(before, value);
-  const { [key]: _, ...others } = fields;
-  return next === undefined ? others : { ...fields, [key]: next };
-}
-
-function merged(before: unknown, value: unknown): unknown {
-  if (value === '' || value === null) return undefined;
-  const [old, fresh] = [readObject(before), readObject(value)];
-  if (!old || !fresh) return value;
-  return Object.fromEntries(Object.entries({ ...old, ...fresh }).filter(([, each]) => each !== ''));
-}
-
-async function upload({ request, query }: Visit, keeper: Keeper): Promise<Response> {
-  const { files } = await readFiles(request, query.get('name') ?? 'body.json');
-  if (files.length === 0)
-    throw new Refusal(400, 'missing file', 'The form holds no file.', 'Add the file to the form.');
-  const uploaded: { name: string; outcome: Saved['outcome'] }[] = [];
-  const failed: { name: string; error: string }[] = [];
-  for (const { name, text } of files) {
-    try {
-      const saved = await take(name, text, keeper);
-      uploaded.push({ name: saved.file, outcome: saved.outcome });
-    } catch (thrown) {
-      if (!(thrown instanceof Refusal)) throw thrown;
-      if (files.length === 1) throw thrown;
-      failed.push({ name, error: `${thrown.message} ${thrown.remedy}` });
-    }
-  }
-  const status = failed.length === 0 ? 'ok' : uploaded.length === 0 ? 'error' : 'partial';
-  return Response.json(
-    { status, uploaded: uploaded.length, files: uploaded, failed },
-    { status: failed.length === 0 ? 200 : uploaded.length === 0 ? 400 : 207 },
-  );
-}
-
-/** @throws Refusal saying what is wrong with the file. */
-async function take(
-  name: string,
-  text: string,
-  keeper: Keeper,
-  wanted?: Place,
-  more: Json = {},
-): Promise<Saved> {
-  if (!/^[^/\\\0]+\.json$/i.test(name))
-    throw new Refusal(
-      400,
-      'invalid name',
-      'The name of a login file ends in .json and has no slash.',
-      'Name it like codex-you.json.',
-    );
-  const content = tryParseObject(text.replace(/^\ufeff/, ''));
-  if (!content) throw new Refusal(400, 'invalid file', `${name} is not a JSON object.`, 'Send a login file.');
-  const imported = readImport({ ...content, ...more }, () => undefined, keeper.places, wanted);
-  if (imported.kind === 'refused') throw new Refusal(400, 'invalid file', imported.reason, imported.remedy);
-  if (imported.kind === 'other')
-    throw new Refusal(
-      400,
-      'invalid file',
-      `${name} is no login that a channel here knows.`,
-      'A login file has a `type`, such as codex.',
-    );
-  return keeper.save(imported.place, imported.fields).catch(refusedWrite);
-}
-
-function refusedWrite(thrown: unknown): never {
-  if (!(thrown instanceof GatewayError)) throw thrown;
-  throw new Refusal(500, 'write_failed', thrown.message, thrown.remedy ?? '');
-}
-
-async function importVertex({ request }: Visit, keeper: Keeper): Promise<Response> {
-  const place = keeper.places.find(({ id }) => id === 'vertex');
-  if (!place) throw new Refusal(404, 'not_found', 'There is no vertex channel.', 'Use another version.');
-  const { files, fields } = await readFiles(request, 'key.json');
-  const [file] = files;
-  if (!file)
-    throw new Refusal(400, 'file required', 'The form holds no file.', 'Add the JSON key as `file`.');
-  const location = fields['location']?.trim() || undefined;
-  const saved = await take('key.json', file.text, keeper, place, location === undefined ? {} : { location });
-  const kept = keeper.find(saved.file)?.login?.fields ?? {};
-  const { project_id, email } = kept;
-  return Response.json({
-    status: 'ok',
-    'auth-file': saved.file,
-    project_id,
-    email,
-    location: kept['location'],
-  });
-}
-
-async function removeFiles({ request, query }: Visit, keeper: Keeper): Promise<Response> {
-  if (/^(true|1|\*)$/.test(query.get('all') ?? '')) {
-    const names = keeper.files.map(({ name }) => name);
-    for (const name of names) await keeper.remove(name);
-    return Response.json({ status: 'ok', deleted: names.length });
-  }
-  const named = query.getAll('name');
-  const names = named.length > 0 ? named : namesIn(await readBody(request));
-  if (names.length === 0)
-    throw new Refusal(400, 'missing name', 'No file is named.', 'Say ?name= or ?all=true.');
-  const missing = names.filter((name) => !keeper.find(name));
-  if (missing.length === names.length) throw notFound(missing[0]!);
-  for (const name of names) if (keeper.find(name)) await keeper.remove(name);
-  const deleted = names.length - missing.length;
-  return Response.json(
-    {
-      status: missing.length === 0 ? 'ok' : 'partial',
-      deleted,
-      failed: missing.map((name) => ({ name, error: 'auth file not found' })),
-    },
-    { status: missing.length === 0 ? 200 : 207 },
-  );
-}
-
-/** `{"name": …}`, `{"names": […]}` or `[…]`. */
-function namesIn(text: string): readonly string[] {
-  const list = tryParseObject(`{"list":${text.trim() || 'null'}}`)?.['list'];
-  const object = readObject(list);
-  const names = readArray(list) ?? readArray(object?.['names']) ?? [object?.['name']];
-  return names.filter((name) => typeof name === 'string');
 }
 
 function modelsOf({ login }: Kept, { steward }: AdminHall): readonly Json[] {

@@ -10,7 +10,7 @@ import type { Limits, State } from '../state/state.ts';
 import type { Log } from '../telemetry/log.ts';
 
 /** What the logins of one auth folder are kept with. */
-export interface Keeping extends Pick<KeeperOptions, 'changed'> {
+export interface Keeping extends Pick<KeeperOptions, 'changed' | 'replaced'> {
   /** The auth folder. */
   readonly folder: string;
   readonly config: () => Config;
@@ -24,13 +24,13 @@ export interface Keeping extends Pick<KeeperOptions, 'changed'> {
 const refusals: Limits = { entries: 10_000, bytes: 4 << 20, entryBytes: 8_192, ttlMs: 365 * 86_400_000 };
 
 /** A keeper over the channels that ship. */
-export function openKeeper({ folder, config, environment, log, state, changed }: Keeping): Keeper {
+export function openKeeper({ folder, config, environment, log, state, ...told }: Keeping): Keeper {
   return createKeeper({
     store: createStore(folder, log),
     places: placesOf(channels),
     settings: () => loginSettings(config(), environment),
     log,
-    ...(changed ? { changed } : {}),
+    ...told,
     ...(state ? { memory: state.space('login-refusals', refusals) } : {}),
   });
 }

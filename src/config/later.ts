@@ -127,7 +127,7 @@ export const laterChannels = {
         'auth-token': text('', 'Token of the account.'),
         'proxy-url': text('', 'Proxy of this account.'),
       }),
-      { description: 'Cursor accounts.', ...noChannel },
+      { description: 'Cursor accounts.', withoutEffect: 'Cursor publishes no protocol for other programs' },
     ),
   ),
   ampcode: maybe(ampCode),

@@ -105,6 +105,17 @@ describe('changes of the folder', () => {
     expect(login.state).toMatchObject({ kind: 'invalid' });
   });
 
+  test('whoever signs in again is told of, so that nobody makes the login rest for its old tokens', async () => {
+    const replaced: string[] = [];
+    open({ keeper: { replaced: ({ id }) => void replaced.push(id) } });
+    const login = await desk.login(noon - 1000);
+    desk.provider.revoke(String(login.fields['refresh_token']));
+    await login.ready(forever)!.catch(() => {});
+    expect([login.state.kind, replaced]).toEqual(['needs-login', []]);
+    await desk.keeper.save(login.place, loginFields(desk.provider, noon + 60 * minutes));
+    expect([login.state.kind, replaced]).toEqual(['ready', [login.id]]);
+  });
+
   test('a disabled login is out of use, is not renewed, and comes back as the same one', async () => {
     open();
     const login = await desk.login(noon - 1000, { disabled: true });
