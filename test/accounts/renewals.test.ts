@@ -31,6 +31,19 @@ describe('one renewal at a time', () => {
     expect(desk.provider.counts.refresh).toBe(1);
   });
 
+  test('whoever is refused at any moment of a renewal, also while it is written, may send again', async () => {
+    open();
+    const login = await desk.login(noon + 60 * minutes);
+    const { fields, session } = login;
+    const said = [login.refused(fields, session)];
+    while (login.fields === fields) {
+      await new Promise((resolve) => setImmediate(resolve));
+      said.push(login.refused(fields, session));
+    }
+    expect(new Set(await Promise.all(said))).toEqual(new Set([true]));
+    expect(desk.provider.counts.refresh).toBe(1);
+  });
+
   test('what was renewed just now and is refused again is not renewed again', async () => {
     open();
     const login = await desk.login(noon + 60 * minutes);
