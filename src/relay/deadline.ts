@@ -4,7 +4,7 @@ import { GatewayError } from '../core/error.ts';
 export interface Deadline {
   /** Aborts when the client goes away, and when the time is over; its reason tells which. */
   readonly signal: AbortSignal;
-  /** The answer has begun: from now on only the client ends it. */
+  /** The answer has begun, or there will be none: from now on only the client ends it. */
   met(): void;
 }
 

@@ -97,7 +97,8 @@ export function errand(joined: Joined, tools: Desk, hint: RouteHint, upload?: Up
 }
 
 /** Closes the books of a request: nothing more will be sent. */
-export function settle({ endings, exchange, tools }: Errand): void {
+export function settle({ endings, exchange, tools, deadline }: Errand): void {
+  deadline?.met();
   for (const end of endings.splice(0)) end();
   tools.close(exchange.record);
 }

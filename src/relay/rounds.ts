@@ -50,11 +50,15 @@ export async function tryEach<A extends Pick<Answer, 'headers'>>(errand: Errand,
     failure: undefined,
     fallbackFailure: undefined,
   };
-  for (let round = 1; ; round++) {
-    const answer = await oneRound(journey, send);
-    if (answer !== undefined) return answer;
-    if (!(await anotherRound(journey, round)))
-      throw errand.exchange.signal.aborted ? gone(errand) : failureOf(journey);
+  try {
+    for (let round = 1; ; round++) {
+      const answer = await oneRound(journey, send);
+      if (answer !== undefined) return answer;
+      if (!(await anotherRound(journey, round)))
+        throw errand.exchange.signal.aborted ? gone(errand) : failureOf(journey);
+    }
+  } finally {
+    errand.deadline?.met();
   }
 }
 
@@ -178,7 +182,6 @@ async function tryOne<A extends Pick<Answer, 'headers'>>(
     const ms = performance.now() - startedAt;
     record.attempts.push(noted(attempt, ms, 'answered', undefined, answer.headers));
     walk.answered(ms);
-    errand.deadline?.met();
     errand.endings.push(() => (errand.broken ? walk.failed(errand.broken) : walk.end(tokensOf(errand))));
     if (config['passthrough-headers']) errand.passed = responseHeaders(answer.headers);
     record.provider = attempt.connection.provider;
