@@ -1,4 +1,5 @@
 import { compact } from '../core/json.ts';
+import type { LiveQuota } from '../telemetry/telemetry.ts';
 import { instantOf, numberField, textField } from './fields.ts';
 import type { Kept } from './keeper.ts';
 import type { QuotaWindow } from './quota.ts';
@@ -27,16 +28,8 @@ export interface LoginView {
   readonly quota?: readonly QuotaView[];
 }
 
-export interface QuotaView {
-  readonly name: string;
-  readonly model?: string;
-  readonly limit?: number;
-  readonly remaining?: number;
-  /** From 0 to 1. */
-  readonly remaining_share?: number;
-  readonly resets_at?: string;
-  readonly source: string;
-}
+/** One window of a login's quota. */
+export type QuotaView = Omit<LiveQuota, 'credential'>;
 
 /** The state in words, with what to do about it. */
 export function viewOf({ name, entry, login }: Kept): LoginView {

@@ -235,13 +235,20 @@ describe('the clock', () => {
 });
 
 describe('what is on disk', () => {
-  test('an edit of the operator during a renewal stays', async () => {
+  /** A renewal that has reached the provider and waits there for the gate. */
+  async function held() {
     open();
     const gate = Promise.withResolvers<void>();
     desk.provider.next.push({ until: gate.promise });
     const login = await desk.login(noon - 1000);
     const renewal = login.ready(forever)!;
+    renewal.catch(() => {});
     while (desk.provider.received.length === 0) await Bun.sleep(1);
+    return { login, renewal, gate };
+  }
+
+  test('an edit of the operator during a renewal stays', async () => {
+    const { renewal, gate } = await held();
     const file = desk.read('test-person.json');
     desk.write('test-person.json', { ...file, priority: 7, proxy_url: 'direct' });
     gate.resolve();
@@ -251,12 +258,7 @@ describe('what is on disk', () => {
   });
 
   test('a login that replaces the file during a renewal wins over it', async () => {
-    open();
-    const gate = Promise.withResolvers<void>();
-    desk.provider.next.push({ until: gate.promise });
-    const login = await desk.login(noon - 1000);
-    const renewal = login.ready(forever)!;
-    while (desk.provider.received.length === 0) await Bun.sleep(1);
+    const { login, renewal, gate } = await held();
     const fresh = { ...desk.read('test-person.json'), refresh_token: 'rt-of-a-new-login' };
     desk.write('test-person.json', { ...fresh, expired: new Date(noon + 90 * minutes).toISOString() });
     gate.resolve();
@@ -266,13 +268,7 @@ describe('what is on disk', () => {
   });
 
   test('a file that is removed during a renewal stays removed', async () => {
-    open();
-    const gate = Promise.withResolvers<void>();
-    desk.provider.next.push({ until: gate.promise });
-    const login = await desk.login(noon - 1000);
-    const renewal = login.ready(forever)!;
-    renewal.catch(() => {});
-    while (desk.provider.received.length === 0) await Bun.sleep(1);
+    const { renewal, gate } = await held();
     await desk.keeper.remove('test-person.json');
     gate.resolve();
     await expect(renewal).rejects.toMatchObject({ fault: { kind: 'upstream-unauthorized' } });
