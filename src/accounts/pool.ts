@@ -307,7 +307,7 @@ export class Pool {
 
   /** In their order; whoever cannot use what is free, such as one that has tried it, holds up nobody. */
   private admit({ waiting }: Lineup): void {
-    for (const take of [...waiting]) {
+    for (const take of waiting.slice()) {
       if (!take()) continue;
       waiting.splice(waiting.indexOf(take), 1);
       this.waiting--;

@@ -58,7 +58,8 @@ export class Walk<T extends Option = Option> implements Chooser {
   private order = 0;
   /** What went wrong so far; most requests need none. */
   private woes: Woes | undefined;
-  private wasBound = false;
+  /** The seat that served the conversation last. */
+  private boundTo: string | undefined;
   /** Why the conversation is not where it was. */
   private strayed = '';
 
@@ -159,7 +160,8 @@ export class Walk<T extends Option = Option> implements Chooser {
     const { conversation, policy } = wish;
     if (conversation === undefined || policy.affinityMs === 0) return;
     ground.bind(conversation, seat.key, nowMs + policy.affinityMs);
-    this.affinity ||= this.wasBound ? `rebound: ${this.strayed}` : 'new';
+    const kept = this.boundTo === seat.key ? 'kept' : `rebound: ${this.strayed}`;
+    this.affinity = this.boundTo === undefined ? 'new' : kept;
   }
 
   /**
@@ -174,7 +176,6 @@ export class Walk<T extends Option = Option> implements Chooser {
     if (error.scope === 'provider' || error.scope === 'transport') woes.troubled.add(seat.provider);
     if (error.status === 429) woes.usedUp = loginOf(seat);
     this.strayed ||= `${seat.option.account.label} failed with ${error.code}`;
-    this.affinity = '';
     if (cools) this.ground.report(seat, error, this.order, wish.policy);
     const block = blockAt(seat, this.ground.now(), this.tokens);
     if (block) park(seat, block);
@@ -235,13 +236,10 @@ export class Walk<T extends Option = Option> implements Chooser {
     const known = this.ground.boundTo(conversation, nowMs);
     const key = known ?? (alias && this.ground.boundTo(alias, nowMs));
     if (key === undefined) return undefined;
-    this.wasBound = true;
+    this.boundTo = key;
     const seat = this.lineup.byKey.get(key);
     const why = seat ? objection(seat, nowMs, this.tokens) : 'its credential is gone';
-    if (why === undefined) {
-      this.affinity = 'kept';
-      return seat;
-    }
+    if (why === undefined) return seat;
     this.strayed = seat ? `${seat.option.account.label} is ${why}` : why;
     return undefined;
   }
