@@ -12,15 +12,18 @@ const errorSchema = Type.Object(
 );
 
 const meanings: Readonly<Record<number, string>> = {
+  207: 'Some of it was done; `failed` names the rest.',
   400: 'The request cannot be read.',
   401: 'No management key, or a wrong one.',
   403: 'A client key, a foreign web page, or a remote caller while allow-remote is false.',
   404: 'Management is off, or there is no such thing.',
+  409: 'It was done before.',
   412: 'If-Match names another version than the current one.',
   413: 'The body is too large.',
   422: 'The configuration has faults; nothing was changed.',
   429: 'Too many wrong keys came from this address.',
   500: 'It failed here.',
+  502: 'The provider could not be asked.',
 };
 
 /** The error answers of a route: those that every route has, and its own. */

@@ -44,7 +44,7 @@ const leftOut = ['anthropic', 'kimi', 'xai', 'qwen', 'kilo', 'iflow', 'cursor', 
 export function oauthRoutes({ keeper, signIns }: AdminHall): readonly AdminRoute[] {
   if (!keeper || !signIns) return [];
   return [
-    ...[...keeper.places.map(({ id }) => id), 'github', 'gemini'].map((name) =>
+    ...[...keeper.places.filter(showsAddress).map(({ id }) => id), 'github', 'gemini'].map((name) =>
       beginRoute(name, keeper, signIns),
     ),
     ...leftOut.map(leftOutRoute),
@@ -90,6 +90,9 @@ export function oauthRoutes({ keeper, signIns }: AdminHall): readonly AdminRoute
   ];
 }
 
+/** What is pasted is uploaded instead. */
+const showsAddress = ({ steps }: Place): boolean => steps.ways.some(({ kind }) => kind !== 'paste');
+
 function beginRoute(name: string, keeper: Keeper, signIns: SignIns): AdminRoute {
   const place = placeNamed(name, keeper);
   const ways = place?.steps.ways.map(({ id }) => id) ?? [];
@@ -100,7 +103,7 @@ function beginRoute(name: string, keeper: Keeper, signIns: SignIns): AdminRoute 
       summary: `Begins to sign in to ${place?.id ?? name}`,
       description: `Ways: ${ways.join(', ')}. A way’s own questions are answered by parameters of their names.`,
       parameters: [parameter('way', Type.String(), 'The way; the first one when absent.')],
-      responses: { 200: { description: 'Begun.', ...json(begun) }, ...failures(400) },
+      responses: { 200: { description: 'Begun.', ...json(begun) }, ...failures(400, 502) },
     },
     work: ({ query }) => begin(place, query, signIns),
   };

@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import { createNet } from '../../src/accounts/net.ts';
 import { createSignIns } from '../../src/accounts/sign-in.ts';
 import { createTally } from '../../src/accounts/tally.ts';
+import { accountRoutes } from '../../src/admin/accounts.ts';
+import type { AdminHall } from '../../src/admin/hall.ts';
+import { oauthRoutes } from '../../src/admin/oauth.ts';
 import type { Json } from '../../src/core/json.ts';
 import { type Desk, noon, openDesk } from '../accounts/desk.ts';
 import { loginFields } from '../support/login-channel.ts';
@@ -238,4 +241,14 @@ describe('signing in', () => {
     expect(status).toBe(400);
     expect(body).toMatchObject({ error: 'unsupported provider', remedy: expect.stringContaining('API key') });
   });
+});
+
+test('every answer of these routes is described', () => {
+  open();
+  const hall = { keeper: logins.keeper, signIns: {} } as unknown as AdminHall;
+  for (const { path, detail } of [...accountRoutes(hall), ...oauthRoutes(hall)])
+    for (const [status, answer] of Object.entries(
+      detail['responses'] as Record<string, { description?: string }>,
+    ))
+      expect([path, status, answer.description]).toEqual([path, status, expect.any(String)]);
 });
