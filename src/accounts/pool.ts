@@ -146,6 +146,11 @@ export class Pool {
     });
   }
 
+  /** How many take part in a choice: those without weight do not where weights count. */
+  candidates(options: readonly Option[], policy: Policy): number {
+    return this.lineup(options, policy).byKey.size;
+  }
+
   /** Who is out of rotation, and why: those that left it first, at most so many. */
   hindrances<T extends Option>(
     options: readonly T[],

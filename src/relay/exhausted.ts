@@ -26,6 +26,7 @@ export function exhausted(
   if (last) return last.status === 429 || last.status === 503 ? last.with(wait) : last;
   const named = away.slice(0, mostNamed).map((one) => candidate(one, nowMs));
   const more = away.length > mostNamed ? [`and ${away.length - mostNamed} more`] : [];
+  if (away.length === 0) named.push('none takes part: every weight is 0');
   const throttled = away.length > 0 && away.every(isThrottled);
   return new GatewayError(
     throttled ? { kind: 'rate-limited' } : { kind: 'unavailable' },

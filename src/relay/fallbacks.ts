@@ -1,6 +1,5 @@
 import type { Runtime } from '../config/runtime.ts';
 import type { Config } from '../config/schema.ts';
-import type { GatewayError } from '../core/error.ts';
 
 /** The models to ask when one cannot answer, in order: those the operator lists, and nothing else. */
 export function fallbacksOf({ fallbacks }: Config, model: string): readonly string[] {
@@ -11,16 +10,15 @@ export function fallbacksOf({ fallbacks }: Config, model: string): readonly stri
 
 const none: readonly string[] = [];
 
+/** Whether a model whose quota is used up hands over to its preview, or the preview to its model. */
+export const switchesPreview = (config: Config): boolean =>
+  config['quota-exceeded']?.['switch-preview-model'] === true;
+
 /**
- * The twin of a model whose quota is used up: a model without its `-preview`, or the newest preview of one that has none.
- * Vendors count the two apart.
+ * The twin of a model, which vendors count apart: the model without its `-preview`, or the newest preview of one that has
+ * none.
  */
-export function previewTwin(
-  { config, registry }: Runtime,
-  model: string,
-  error: GatewayError,
-): string | undefined {
-  if (error.status !== 429 || config['quota-exceeded']?.['switch-preview-model'] !== true) return undefined;
+export function previewTwin({ registry }: Runtime, model: string): string | undefined {
   const bare = unpreviewed(model);
   const twins = registry.list().filter(({ id }) => id !== model && unpreviewed(id) === bare);
   return twins.findLast(({ id }) => id === bare)?.id ?? twins.at(-1)?.id;

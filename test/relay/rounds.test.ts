@@ -142,6 +142,7 @@ describe('fallbacks', () => {
       `${entries(compatible('one', up.url, models))}quota-exceeded: {switch-preview-model: true}\n`,
     );
     expect((await ask(switching, 'pro')).headers.get('x-gateway-route')).toBe('one/pro-preview-05-06');
+    expect((await ask(switching, 'pro')).headers.get('x-gateway-attempts')).toBe('1');
     const staying = gateway(entries(compatible('one', up.url, models)));
     expect((await ask(staying, 'pro')).status).toBe(429);
   });
@@ -248,6 +249,16 @@ describe('when nobody can serve', () => {
     });
     expect((await json(list)).data.map(({ id }: { id: string }) => id)).toContain('a');
   });
+});
+
+test('credentials without weight take no part where weights count', async () => {
+  const up = serving(() => reply());
+  const it = gateway(
+    `routing: {strategy: wrr}\nrequest-retry: 3\n${entries(compatible('one', up.url, ['name: a']).replace('6789\n', '6789\n        weight: 0\n'))}`,
+  );
+  const response = await ask(it, 'a');
+  expect([response.status, up.requests.length]).toEqual([503, 0]);
+  expect((await json(response)).error.message).toContain('every weight is 0');
 });
 
 describe('conversations', () => {
