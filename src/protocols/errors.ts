@@ -116,9 +116,9 @@ export function plainText(text: string): string {
 function withoutMarkup(html: string): string {
   return html
     .slice(0, 50_000)
-    .replace(/<!--[^]*?-->/g, ' ')
+    .replace(/<!--[^]*?(?:-->|$)/g, ' ')
     .replace(/<(script|style|svg)\b[^]*?(?:<\/\1\s*>|$)/gi, ' ')
-    .replace(/<[^>]*>/g, ' ')
+    .replace(/<[^<>]*>?/g, ' ')
     .replace(/&(lt|gt|quot|#39|nbsp|amp);/g, (_, name: string) => entities[name] ?? ' ')
     .replace(/\s+/g, ' ');
 }

@@ -435,6 +435,15 @@ test('a type that is called like a part of the language is only a word', () => {
   }
 });
 
+test('a page that is made to be slow to read is read like any other', () => {
+  for (const piece of ['<', '<!--', '<script', '<a ', '&', '1s ', 'location ', 'try again ']) {
+    const body = `<html>${piece.repeat(256 * 1024)}`.slice(0, 256 * 1024);
+    // What grows with the square of its length would take this past the time of a test.
+    for (let round = 0; round < 20; round++)
+      expect(read({ ...requests[0]!, body, status: 429 }).status).toBe(429);
+  }
+});
+
 test('whatever comes is read as some error that blames somebody and says what to do', () => {
   const dice = random(3);
   const statuses = [301, 400, 401, 402, 403, 404, 408, 413, 422, 429, 451, 500, 503, 521, 529];
