@@ -79,15 +79,21 @@ export interface Selector {
   readonly notExist: readonly Path[];
 }
 
-/** The formats by every name that the reference's users know. */
-const formats: ReadonlyMap<string, string> = new Map([
-  ...['openai', 'openai-chat', 'openai-compatibility'].map((name) => [name, 'openai'] as const),
-  ...['openai-response', 'openai-responses', 'responses', 'response'].map(
-    (name) => [name, 'openai-response'] as const,
-  ),
-  ...['claude', 'anthropic', 'anthropic-messages'].map((name) => [name, 'claude'] as const),
-  ...['gemini', 'codex', 'antigravity', 'kiro', 'interactions'].map((name) => [name, name] as const),
-]);
+/** The formats, each with the names that wires, channels and the reference's users have for it. */
+const names: Readonly<Record<string, readonly string[]>> = {
+  openai: ['openai-chat', 'openai-compatibility', 'kimi'],
+  'openai-response': ['openai-responses', 'responses', 'response'],
+  claude: ['anthropic', 'anthropic-messages'],
+  gemini: ['gemini-cli', 'vertex', 'aistudio'],
+  codex: ['xai'],
+  antigravity: [],
+  kiro: [],
+  interactions: [],
+};
+
+const formats = new Map(
+  Object.entries(names).flatMap(([format, others]) => [format, ...others].map((name) => [name, format])),
+);
 
 /** The one name of a format; undefined for a name that nobody knows. */
 export const formatNamed = (name: string): string | undefined => formats.get(name.trim().toLowerCase());
@@ -150,7 +156,7 @@ function formatOf(name: string, where: string, refuse: Refuse): string | undefin
   if (name === '') return undefined;
   const format = formatNamed(name);
   if (format === undefined)
-    refuse(where, `"${name}" is no format`, `one of ${[...new Set(formats.values())].join(', ')}`);
+    refuse(where, `"${name}" is no format`, `one of ${Object.keys(names).join(', ')}`);
   return format;
 }
 

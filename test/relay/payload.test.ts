@@ -97,6 +97,8 @@ describe('a rule is for a request when', () => {
     ['response', 'openai-response'],
     ['openai-chat', 'openai'],
     ['anthropic-messages', 'claude'],
+    ['xai', 'codex'],
+    ['Vertex', 'gemini'],
   ])('the format is called %s', (name, format) => {
     expect(applies(`{name: "*", from-protocol: ${name}}`, '{}', { from: format })).toBe(true);
   });
