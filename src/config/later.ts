@@ -165,13 +165,13 @@ export const laterKeys = {
     withoutEffect: 'a signature always travels with its issuer',
   }),
   'responses-websocket-enabled': flag(true, 'Offers the Responses API over a WebSocket.'),
-  'responses-compact-enabled': flag(true, 'Offers /v1/responses/compact.', later),
+  'responses-compact-enabled': flag(true, 'Offers /v1/responses/compact.'),
   'disable-image-generation': Type.Union(
     [Type.Boolean(), Type.Literal('chat'), Type.Literal('passthrough')],
     {
       default: false,
-      description: 'Removes the image tool: everywhere, in chats only, or never adds it.',
-      ...later,
+      description:
+        'Keeps clients from making pictures. true: no image endpoints, and no image tool in chats; chat: no image tool in chats; passthrough: as false, because no image tool is ever added.',
     },
   ),
   'gpt-image-2-base-model': text('', 'The main model behind the image tool.', later),

@@ -4,7 +4,8 @@ import { run } from '../core/machine.ts';
 import { frames } from '../wire/sse.ts';
 import { dispatch } from './attempt.ts';
 import { variantOf } from './direct.ts';
-import type { Drawing, Image, Wish } from './drawing.ts';
+import type { Drawing, Image, Picture, Wish } from './drawing.ts';
+import { askedOf } from './edit.ts';
 import type { Errand } from './errand.ts';
 import type { Attempt } from './plan.ts';
 import { judged, refusal } from './refusal.ts';
@@ -27,16 +28,18 @@ const shared = ['background', 'moderation', 'output_compression', 'output_format
 export async function drawWithTool(
   errand: Errand,
   attempt: Attempt,
-  { prompt, size }: Wish,
+  { prompt, size, pictures }: Wish,
 ): Promise<Drawing> {
   const { card, protocol } = attempt;
+  const { fields } = await askedOf(errand);
   const tool = compact({
     type: 'image_generation',
     model: attempt.model,
     size: size && `${size.width}x${size.height}`,
-    ...Object.fromEntries(shared.map((name) => [name, errand.body[name] ?? undefined])),
+    ...Object.fromEntries(shared.map((name) => [name, fields[name] ?? undefined])),
   });
-  const asked = { model: painter, input: prompt, tools: [tool], tool_choice: { type: 'image_generation' } };
+  const input = pictures.length === 0 ? prompt : [{ role: 'user', content: contentOf(prompt, pictures) }];
+  const asked = { model: painter, input, tools: [tool], tool_choice: { type: 'image_generation' } };
   const body = variantOf(attempt)?.adapt(asked, { card, drop: errand.drop }) ?? asked;
   const said = { body: JSON.stringify(body), headers: new Headers(), query: '' };
   const response = await dispatch(errand, attempt, { operation: 'chat', stream: true, ...said });
@@ -57,6 +60,15 @@ export async function drawWithTool(
   }
   return { ...drawing, headers: response.headers };
 }
+
+const contentOf = (prompt: string, pictures: readonly Picture[]): readonly Json[] => [
+  ...pictures.map(({ mime, data }) => ({
+    type: 'input_image',
+    image_url: `data:${mime};base64,${data}`,
+    detail: 'auto',
+  })),
+  { type: 'input_text', text: prompt },
+];
 
 /** The picture of an item that is done. */
 function imageIn(event: Json | undefined): Image | undefined {

@@ -6,6 +6,8 @@ export interface Wish {
   readonly count: number;
   /** Width by height; undefined leaves it to the model. */
   readonly size: { readonly width: number; readonly height: number } | undefined;
+  /** What is to be changed; none where a new picture is asked for. */
+  readonly pictures: readonly Picture[];
   /** The answer is to hold URLs. There is no place to put a picture, so they are data: URLs. */
   readonly linked: boolean;
 }
@@ -20,10 +22,13 @@ export interface Drawing {
   readonly headers: Headers;
 }
 
-export interface Image {
+export interface Picture {
   /** Base64. */
   readonly data: string;
   readonly mime: string;
+}
+
+export interface Image extends Picture {
   /** The prompt as the model made it more precise. */
   readonly revised?: string;
 }

@@ -13,6 +13,7 @@ import { createRecall } from './recall.ts';
 import { reframe } from './reframe.ts';
 import { attemptRaw, narrowRaw, passOn } from './raw.ts';
 import { tryEach } from './rounds.ts';
+import { withoutImageTool } from './switched-off.ts';
 import { openUpload, type Upload } from './upload.ts';
 
 /** The relay: one client request from top to bottom. This file is the map of the program. */
@@ -35,9 +36,11 @@ export function createRelay(given: RelayTools): Relay {
 }
 
 /** Reads what is asked and who may answer it. */
-function begin(exchange: Exchange, client: ClientSide, tools: Desk, upload?: Upload): Errand {
+function begin(given: Exchange, client: ClientSide, tools: Desk, upload?: Upload): Errand {
+  const { exchange, body } = upload
+    ? { exchange: given, body: upload.fields }
+    : withoutImageTool({ exchange: given, body: parseObject(given.body) });
   const { route, record, runtime } = exchange;
-  const body = upload?.fields ?? parseObject(exchange.body);
   const hint = route.hint(exchange.params, body, exchange.query);
   record.modelAsked = hint.model;
   record.stream = hint.stream;

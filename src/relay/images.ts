@@ -2,23 +2,25 @@ import type { Operation } from '../channels/channel.ts';
 import { asGatewayError, GatewayError } from '../core/error.ts';
 import { noUsage, type Reply, type Usage } from '../core/event.ts';
 import { compact, type Json, readObjects, readString, tryParseObject } from '../core/json.ts';
-import type { ChatRequest } from '../core/request.ts';
+import type { ChatRequest, MediaPart } from '../core/request.ts';
 import type { Drop } from '../protocols/protocol.ts';
 import { render } from '../wire/sse.ts';
 import { dispatch } from './attempt.ts';
 import { drawWithTool, hasDrawingTool } from './draw-with-tool.ts';
-import type { Drawing, Image, Wish } from './drawing.ts';
+import type { Drawing, Image, Picture, Wish } from './drawing.ts';
+import { askedOf } from './edit.ts';
 import type { Errand } from './errand.ts';
 import type { Attempt } from './plan.ts';
 import type { RawAnswer } from './raw.ts';
 import { refusal } from './refusal.ts';
 
 /**
- * OpenAI's image generation over upstreams without that endpoint: Gemini's image models draw inside a chat, Imagen has
+ * OpenAI's image generation and its edits over upstreams without those endpoints: Gemini's image models draw inside a chat, Imagen has
  * a method of its own, `:predict`, and ChatGPT's backend has a tool.
  */
 
 const generations: Operation = '/v1/images/generations';
+const edits: Operation = '/v1/images/edits';
 const predict: Operation = '/v1beta/models:predict';
 
 /** Whether an upstream without the endpoint can still make the images. */
@@ -26,10 +28,12 @@ export function canDraw(
   { protocol, connection, model }: Pick<Attempt, 'connection' | 'model' | 'protocol'>,
   operation: Operation,
 ): boolean {
-  if (operation !== generations) return false;
+  if (operation !== generations && operation !== edits) return false;
   if (hasDrawingTool({ protocol, connection, model })) return true;
   if (protocol.id !== 'gemini') return false;
-  return isImagen(model) ? (connection.can?.(predict, model) ?? false) : drawing.test(model);
+  if (!isImagen(model)) return drawing.test(model);
+  // By its public method Imagen draws anew only.
+  return operation === generations && (connection.can?.(predict, model) ?? false);
 }
 
 /** Gemini's image models by their own names; Nano Banana is one more. */
@@ -38,8 +42,9 @@ const isImagen = (model: string): boolean => /\bimagen\b/.test(model);
 
 /** Makes the images with one upstream. What was made is given, even when some of it failed. */
 export async function drawImages(errand: Errand, attempt: Attempt): Promise<RawAnswer> {
-  const { body, tools, hint, drop } = errand;
-  const wish = decodeWish(body);
+  const { tools, hint, drop } = errand;
+  const { fields: body, pictures } = await askedOf(errand);
+  const wish = { ...decodeWish(body), pictures };
   const tooled = hasDrawingTool(attempt);
   if (!tooled) reportLosses(wish, body, drop);
   const createdAt = Math.floor(tools.now() / 1000);
@@ -67,7 +72,7 @@ export async function drawImages(errand: Errand, attempt: Attempt): Promise<RawA
 // ------------------------------------------------------------------------------------------------------------- the wish
 
 /** @throws GatewayError for what no upstream could understand. */
-function decodeWish(body: Json): Wish {
+function decodeWish(body: Json): Omit<Wish, 'pictures'> {
   const prompt = readString(body.prompt) ?? '';
   if (prompt === '') throw invalid('prompt', 'prompt is missing.', 'missing_prompt');
   const count = body.n ?? 1;
@@ -104,6 +109,8 @@ function reportLosses({ size }: Wish, body: Json, drop: Drop): void {
 
 const untold = [
   'background',
+  'input_fidelity',
+  'mask',
   'moderation',
   'output_compression',
   'output_format',
@@ -131,7 +138,8 @@ function shapeOf(size: Wish['size'], shapes: readonly string[]): string | undefi
 // ---------------------------------------------------------------------------------------------------------- the drawing
 
 /** One picture, as an answer of a chat. */
-async function drawInChat(errand: Errand, attempt: Attempt, { prompt, size }: Wish): Promise<Drawing> {
+async function drawInChat(errand: Errand, attempt: Attempt, wish: Wish): Promise<Drawing> {
+  const { prompt, size, pictures } = wish;
   const { upstream } = attempt.protocol;
   if (!upstream)
     throw new GatewayError({ kind: 'internal' }, `${attempt.protocol.id} cannot be sent upstream.`);
@@ -143,7 +151,7 @@ async function drawInChat(errand: Errand, attempt: Attempt, { prompt, size }: Wi
   const request: ChatRequest = {
     model: errand.plan.name,
     system: [],
-    messages: [{ role: 'user', parts: [{ kind: 'text', text: prompt }] }],
+    messages: [{ role: 'user', parts: [...pictures.map(mediaOf), { kind: 'text', text: prompt }] }],
     tools: [],
     sampling: {},
     stream: false,
@@ -154,6 +162,13 @@ async function drawInChat(errand: Errand, attempt: Attempt, { prompt, size }: Wi
   const { body, headers } = await ask(errand, attempt, 'chat', upstream.encodeRequest(request, target));
   return drawingOf(upstream.decodeReply(body), headers);
 }
+
+const mediaOf = ({ mime, data }: Picture): MediaPart => ({
+  kind: 'media',
+  media: 'image',
+  mime,
+  source: { kind: 'data', data },
+});
 
 function drawingOf({ parts, usage, reason }: Reply, headers: Headers): Drawing {
   const images = parts.flatMap((part) =>

@@ -11,6 +11,7 @@ import { canDraw, drawImages } from './images.ts';
 import { meter, usageIn } from './observe.ts';
 import { type Attempt, narrowed, type Plan } from './plan.ts';
 import { refusal } from './refusal.ts';
+import { refuseSwitchedOff } from './switched-off.ts';
 
 /**
  * Endpoints without a form in the hall: embeddings, images, sound. What the client sends goes to an upstream that has
@@ -39,6 +40,7 @@ export function operationOf({ route, params }: Exchange): Operation {
  */
 export function narrowRaw(errand: Errand): void {
   const operation = operationOf(errand.exchange);
+  refuseSwitchedOff(operation, errand.config);
   errand.narrow = (plan) => {
     const options = narrowed(plan.options, operation, (attempt) => canServe(attempt, operation));
     if (options.length === 0) throw unsupported(errand, plan, operation);

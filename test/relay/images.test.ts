@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'bun:test';
 import { Type } from '@sinclair/typebox';
 import { type Call, channel, type Channel } from '../../src/channels/channel.ts';
 import gemini from '../../src/protocols/gemini/index.ts';
-import { post, standing, type Standing } from './support.ts';
+import { post, standing, upstream, type Standing } from './support.ts';
 
 /** OpenAI's image generation over Google's models, and the methods of Google that are no chat. */
 
@@ -267,5 +267,104 @@ describe('image generation over Gemini', () => {
       {},
     );
     expect([response.status, (await json(response)).error.type]).toEqual([429, 'rate_limit_error']);
+  });
+});
+
+describe('image edits over Gemini', () => {
+  const png = Buffer.from('a picture');
+  const edit = (
+    it: Google & { gateway: Standing },
+    fields: Readonly<Record<string, string>>,
+    files: readonly string[],
+  ) => {
+    const form = new FormData();
+    for (const [name, value] of Object.entries({ model: 'gemini-2.5-flash-image', ...fields }))
+      form.set(name, value);
+    for (const name of files) form.append(name, new File([png], 'a.png', { type: 'image/png' }));
+    return it.gateway.post('/v1/images/edits', form);
+  };
+
+  test('show the pictures with the prompt, once for each picture that is asked for', async () => {
+    const it = google(() => drawn('AAAA'));
+    const response = await edit(it, { prompt: 'Make it blue.', n: '2', size: '1024x1536' }, [
+      'image[]',
+      'image[]',
+      'mask',
+    ]);
+    expect(response.headers.get('x-gateway-dropped')).toBe('mask, size: only its shape is kept');
+    expect(await json(response)).toMatchObject({ data: [{ b64_json: 'AAAA' }, { b64_json: 'AAAA' }] });
+    const inlineData = { mimeType: 'image/png', data: png.toString('base64') };
+    expect(it.calls.map(({ body }) => body.contents[0].parts)).toEqual(
+      [1, 2].map(() => [{ inlineData }, { inlineData }, { text: 'Make it blue.' }]),
+    );
+    expect(it.calls[0]!.body.generationConfig.imageConfig).toEqual({ aspectRatio: '2:3' });
+  });
+
+  test('are refused without a picture, without a prompt, and by Imagen', async () => {
+    const it = google(() => drawn('AAAA'));
+    for (const [fields, files, code] of [
+      [{ prompt: 'Blue.' }, [], 'invalid_request'],
+      [{}, ['image'], 'missing_prompt'],
+      [{ prompt: 'Blue.', model: 'imagen-4.0-generate-001' }, ['image'], 'unsupported_operation'],
+    ] as const) {
+      const response = await edit(it, fields, files);
+      expect([response.status, await json(response)]).toMatchObject([400, { error: { code } }]);
+    }
+    expect(it.calls).toEqual([]);
+  });
+});
+
+describe('switches', () => {
+  const tools = [
+    { type: 'image_generation' },
+    { type: 'function', name: 'look', parameters: { type: 'object' } },
+  ];
+  const asked = { model: 'demo', input: 'Hi', tools, tool_choice: { type: 'image_generation' } };
+  const dropped = async (text: string): Promise<string> => {
+    const response = await post(gateway(`demo: true\n${text}`), '/v1/responses', asked);
+    expect(response.status).toBe(200);
+    return response.headers.get('x-gateway-dropped') ?? '';
+  };
+
+  test('disable-image-generation ends the image endpoints, and takes the tool out of chats', async () => {
+    const it = gateway('demo: true\ndisable-image-generation: true\n');
+    for (const path of ['/v1/images/generations', '/v1/images/edits']) {
+      const response = await post(it, path, { model: 'demo', prompt: 'a cat' });
+      expect([response.status, (await json(response)).error.message]).toEqual([
+        404,
+        expect.stringContaining(path),
+      ]);
+    }
+    expect(await dropped('disable-image-generation: true\n')).toContain('switched off');
+  });
+
+  test('in chats only, the endpoints stay; passthrough changes nothing', async () => {
+    const it = gateway('demo: true\ndisable-image-generation: chat\n');
+    expect((await post(it, '/v1/images/generations', { model: 'demo', prompt: 'a cat' })).status).toBe(200);
+    expect(await dropped('disable-image-generation: chat\n')).toContain('switched off');
+    expect(await dropped('disable-image-generation: passthrough\n')).not.toContain('switched off');
+  });
+
+  test('a body of the same protocol loses the tool and keeps every other byte', async () => {
+    const bodies: string[] = [];
+    const answer = { id: 'resp_1', object: 'response', status: 'completed', output: [], usage: null };
+    const it = upstream(async (request) => {
+      bodies.push(await request.text());
+      return Response.json(answer);
+    });
+    const text = `codex-api-key: [{api-key: k, base-url: ${it.url}/v1, models: [{name: m}]}]\ndisable-image-generation: chat\n`;
+    const others = '"metadata":{"a":1e3},"input" : "Hi"';
+    const body = `{"model":"m",${others},"tools":[{"type":"image_generation"}],"tool_choice":{"type":"image_generation"}}`;
+    await gateway(text).post('/v1/responses', body, { headers: { 'content-type': 'application/json' } });
+    expect(bodies).toEqual([`{"model":"m",${others}}`]);
+    await it.stop();
+  });
+
+  test('responses-compact-enabled: false ends compaction', async () => {
+    const body = { model: 'demo', input: 'Hi' };
+    expect((await post(gateway('demo: true\n'), '/v1/responses/compact', body)).status).toBe(200);
+    const off = gateway('demo: true\nresponses-compact-enabled: false\n');
+    for (const path of ['/v1/responses/compact', '/backend-api/codex/responses/compact'])
+      expect((await post(off, path, body)).status).toBe(404);
   });
 });

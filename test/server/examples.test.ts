@@ -61,17 +61,7 @@ describe('the documented examples', () => {
     expect(rows.filter(({ example }) => example === undefined).map(({ path }) => path)).toEqual([]);
   });
 
-  /** A conversation is compacted by an upstream of the Responses protocol, which the demo is not. */
-  const compacts = (path: string) => path.endsWith('/compact');
-
-  for (const { path, at, example } of rows.filter(({ path }) => compacts(path)))
-    test(`${path}: the demo says that it cannot`, async () => {
-      const response = await ask(at, { method: 'POST', body: JSON.stringify(example) });
-      expect(response.status).toBe(400);
-      expect(await response.json()).toMatchObject({ error: { code: 'unsupported_operation' } });
-    });
-
-  for (const { path, at, example, operation } of rows.filter(({ path }) => !compacts(path))) {
+  for (const { path, at, example, operation } of rows) {
     test(`${path}: the example is answered by the demo as the document says`, async () => {
       expect(validator.validate(operation.requestBody.content['application/json'].schema, example)).toBe(
         true,

@@ -1,6 +1,7 @@
 import { newId } from '../../core/id.ts';
 import { type Json, readArray, readNumber, readObject, readString, tryParseObject } from '../../core/json.ts';
 import { refuse } from './chat.ts';
+import { answerCompaction } from './compaction.ts';
 import { square } from './picture.ts';
 import { jsonAnswer, strings, tokensOf, wordsOf } from './reading.ts';
 import { wav } from './sound.ts';
@@ -19,6 +20,7 @@ const endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
   ['/v1/audio/translations', answerTranscript],
   ['/v1/moderations', answerModerations],
   ['/v1/rerank', answerRerank],
+  ['/v1/responses/compact', answerCompaction],
 ]);
 
 /** Whether there is such an endpoint. */
