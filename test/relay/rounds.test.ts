@@ -361,6 +361,33 @@ describe('limits', () => {
     expect((await second).status).toBe(200);
   });
 
+  test('no place is lost in a storm of failures, cut streams and clients that leave', async () => {
+    const up = serving((request, count) => {
+      if (count % 4 === 0) return refuse(500, 'server_error');
+      if (count % 4 === 1)
+        return new Response('data: {', { headers: { 'content-type': 'text/event-stream' } });
+      if (count % 4 === 2)
+        return new Promise<Response>((resolve) =>
+          request.signal.addEventListener('abort', () => resolve(refuse(499, 'gone'))),
+        );
+      return reply();
+    });
+    const it = gateway(
+      `${entries(`${compatible('one', up.url, ['name: a'])}    rate-limit: {max-in-flight: 3, max-wait-seconds: 1}\n`)}disable-cooling: true\ntimeouts: {first-byte-seconds: 0.02}\n`,
+    );
+    const storm = Array.from({ length: 30 }, async (_, index) => {
+      const leaving = new AbortController();
+      const asked = ask(it, 'a', { stream: index % 2 === 0 }, { signal: leaving.signal });
+      if (index % 5 === 0) leaving.abort();
+      const response = await asked.catch(() => undefined);
+      if (index % 3 === 0) return response?.body?.cancel();
+      await response?.text().catch(() => '');
+    });
+    await Promise.all(storm);
+    const after = await Promise.all(Array.from({ length: 12 }, () => ask(it, 'a')));
+    expect(after.filter(({ status }) => status === 429)).toEqual([]);
+  });
+
   test('a window that its headers call used up rests the credential until it opens again', async () => {
     const up = serving(() => {
       const response = reply();
