@@ -125,8 +125,7 @@ export function oauthServer(options: OauthOptions = {}): OauthServer {
   }
 
   function answer(status: number, body: Json, headers: Readonly<Record<string, string>> = {}): Response {
-    const date = new Date((options.date ?? Date.now)()).toUTCString();
-    return Response.json(body, { status, headers: { 'cache-control': 'no-store', date, ...headers } });
+    return Response.json(body, { status, headers: { 'cache-control': 'no-store', ...headers } });
   }
 
   const refuse = (error: string, status = 400, words = `The simulator says ${error}.`) =>
@@ -231,16 +230,22 @@ export function oauthServer(options: OauthOptions = {}): OauthServer {
     return found;
   }
 
+  async function respond(request: Request): Promise<Response> {
+    const { pathname, searchParams } = new URL(request.url);
+    if (pathname === '/authorize') return authorize(searchParams);
+    if (pathname === '/token') return token(request);
+    if (pathname === '/device') return device(await fieldsOf(request));
+    if (pathname === '/verify') return new Response('Type the code that your terminal shows.');
+    return new Response('Not found', { status: 404 });
+  }
+
   const server = Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
     async fetch(request) {
-      const { pathname, searchParams } = new URL(request.url);
-      if (pathname === '/authorize') return authorize(searchParams);
-      if (pathname === '/token') return token(request);
-      if (pathname === '/device') return device(await fieldsOf(request));
-      if (pathname === '/verify') return new Response('Type the code that your terminal shows.');
-      return new Response('Not found', { status: 404 });
+      const response = await respond(request);
+      response.headers.set('date', new Date((options.date ?? Date.now)()).toUTCString());
+      return response;
     },
   });
   const url = `http://127.0.0.1:${server.port}`;
