@@ -38,7 +38,8 @@ export async function authList(options: Options, { keeper, folder }: AuthDesk): 
   );
 }
 
-function endOf({ expires_at: end }: LoginView): string {
+function endOf({ expires_at: end, state }: LoginView): string {
+  if (state === 'invalid') return '-';
   return end === undefined ? 'never' : end.replace('T', ' ').slice(0, 16);
 }
 
