@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UnsecuredJWT } from 'jose';
@@ -6,6 +6,9 @@ import { fromReference } from '../../src/cli/reference-flags.ts';
 import type { Json } from '../../src/core/json.ts';
 import { oauthServer, type OauthServer } from '../support/oauth-server.ts';
 import { home } from './support.ts';
+
+/** Each command is a process; a busy machine takes its time to start one. */
+setDefaultTimeout(60_000);
 
 /** The `auth` commands as a person runs them, with the Codex channel sent to the OAuth simulator. */
 

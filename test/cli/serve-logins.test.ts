@@ -72,4 +72,4 @@ test('a provider that hangs delays neither the start nor the stop of renewal: it
 
   gateway.process.kill('SIGTERM');
   expect((await gateway.ended()).code).toBe(0);
-}, 20_000);
+}, 60_000);
