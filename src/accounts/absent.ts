@@ -33,13 +33,12 @@ const absences: Readonly<Record<string, Absence>> = {
 
 /** Why there is no channel for a type; for one that nobody knows as well. */
 export function absenceOf(type: string): Absence {
-  return (
-    absences[type] ?? {
-      reason: `no channel here signs in with files of the type "${type}"`,
-      remedy: 'Check the `type` of the file; `cliproxyapi++ auth login` lists the channels.',
-    }
-  );
+  if (isAbsent(type)) return absences[type]!;
+  return {
+    reason: `no channel here signs in with files of the type "${type}"`,
+    remedy: 'Check the `type` of the file; `cliproxyapi++ auth login` lists the channels.',
+  };
 }
 
 /** Types that are known and left out, for commands that name them. */
-export const isAbsent = (type: string): boolean => type in absences;
+export const isAbsent = (type: string): boolean => Object.hasOwn(absences, type);

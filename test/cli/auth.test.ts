@@ -256,6 +256,7 @@ describe('the flags of the replaced program', () => {
       'auth login kiro --way identity-center --way identity-center-browser',
     ],
     [['serve', '-config', 'login'], 'serve -config login'],
+    [['-constructor', '--toString'], '-constructor --toString'],
   ])('%j is read as %s', (argv, expected) => {
     expect(fromReference(argv).join(' ')).toBe(expected);
   });
