@@ -12,7 +12,7 @@ import {
 import { type DeclaredModel, inputKinds } from '../core/model.ts';
 import type { Limits, Space } from '../state/state.ts';
 import type { Log } from '../telemetry/log.ts';
-import { type Answered, send } from '../wire/fetch.ts';
+import { type Answered, bytesWithin, send } from '../wire/fetch.ts';
 
 /** What places list of themselves, kept over restarts: a place that cannot be reached now still has its models. */
 export interface Discovery {
@@ -44,6 +44,8 @@ const afterFailureMs = 300_000;
 const tickMs = 60_000;
 const timeouts = { connectMs: 10_000, firstByteMs: 20_000, gapMs: 10_000 };
 const mostModels = 2_000;
+/** Lists of everything that a vendor has are a few hundred KiB. */
+const longestList = 16 * 1024 * 1024;
 
 export function createDiscovery({ space, log, now, changed }: DiscoveryOptions): Discovery {
   const dueAt = new Map<string, number>();
@@ -106,7 +108,7 @@ async function listOf(connection: Connection, signal: AbortSignal): Promise<read
   });
   const exchange = (again: Outgoing): Promise<Answered> => send(again, { signal, timeouts });
   const response = await (connection.send?.(outgoing, signal, exchange) ?? exchange(outgoing));
-  const text = await response.text();
+  const text = new TextDecoder().decode(await bytesWithin(response, longestList));
   if (!response.ok)
     throw connection.speaks('').upstream!.decodeError(response.status, response.headers, text);
   const models = modelsIn(parseObject(text));

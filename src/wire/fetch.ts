@@ -132,17 +132,16 @@ class Watched implements Answered {
     return this.stream;
   }
 
-  /** The body without a stream around it. It is taken in one way only. */
+  /** The body without a stream around it, unless there is one already. It is taken in one way only. */
   reader(): Reader {
-    return readerOf(this.response.body, this.watch);
+    return this.stream === undefined ? readerOf(this.response.body, this.watch) : readerOf(this.stream);
   }
 
   async bytes(): Promise<Uint8Array> {
-    if (this.stream !== undefined || !isShort(this.response.headers))
-      return unpacked(await new Response(this.body).bytes());
+    if (this.stream !== undefined || !isShort(this.response.headers)) return bytesWithin(this, longestBody);
     this.watch.wait();
     try {
-      return unpacked(await this.response.bytes());
+      return unpacked(await this.response.bytes(), longestBody);
     } catch (thrown) {
       throw brokenBody(thrown);
     } finally {
@@ -161,14 +160,19 @@ class Watched implements Answered {
 
 const decoder = new TextDecoder();
 const shortBytes = 1024 * 1024;
+const packedBytes = 16 * 1024;
+
+/** No whole answer is larger; one that is has lost its end, or is meant to fill our memory. */
+const longestBody = 256 * 1024 * 1024;
 
 /**
  * A body of known, small length comes at once or not at all. One of unknown length may trickle for minutes (DeepSeek
- * and OpenRouter send blank lines while a model works on a whole answer), so it is read piece by piece.
+ * and OpenRouter send blank lines while a model works on a whole answer), so it is read piece by piece; and so is a
+ * compressed one of more than a few KiB, because nobody knows what becomes of it.
  */
 function isShort(headers: Headers): boolean {
   const length = headers.get('content-length');
-  return length !== null && Number(length) <= shortBytes;
+  return length !== null && Number(length) <= (headers.has('content-encoding') ? packedBytes : shortBytes);
 }
 
 /** A reader over the body of an answer, of whichever kind. */
@@ -189,14 +193,40 @@ const streamOf = (reader: Reader): ReadableStream<Uint8Array<ArrayBuffer>> =>
     { highWaterMark: 0 },
   );
 
-const unpackedLimit = 256 * 1024 * 1024;
+/**
+ * The body of an answer, whole.
+ * @throws GatewayError `bad-upstream-data` when it is longer than `limit` bytes, of which no more are read then.
+ */
+export async function bytesWithin(answer: Answered, limit: number): Promise<Uint8Array> {
+  const reader = readerFor(answer);
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  for (let piece = await reader.read(); piece; piece = await reader.read()) {
+    size += piece.byteLength;
+    if (size > limit) {
+      reader.cancel();
+      throw tooLong(limit);
+    }
+    pieces.push(piece);
+  }
+  return unpacked(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces), limit);
+}
+
+const tooLong = (limit: number) =>
+  new GatewayError(
+    { kind: 'bad-upstream-data' },
+    `The answer of the upstream is larger than ${limit / mebibyte} MiB.`,
+    { remedy: 'Check the base-url in config.yaml; something else may be answering there.' },
+  );
+
+const mebibyte = 1024 * 1024;
 
 /** Fetch has undone what Content-Encoding says; some upstreams compress and do not say so. No JSON begins like this. */
-function unpacked(bytes: Uint8Array): Uint8Array {
+function unpacked(bytes: Uint8Array, maxOutputLength: number): Uint8Array {
   try {
-    if (bytes[0] === 0x1f && bytes[1] === 0x8b) return gunzipSync(bytes, { maxOutputLength: unpackedLimit });
+    if (bytes[0] === 0x1f && bytes[1] === 0x8b) return gunzipSync(bytes, { maxOutputLength });
     if (bytes[0] === 0x28 && bytes[1] === 0xb5 && bytes[2] === 0x2f && bytes[3] === 0xfd)
-      return zstdDecompressSync(bytes, { maxOutputLength: unpackedLimit });
+      return zstdDecompressSync(bytes, { maxOutputLength });
   } catch {
     return bytes;
   }

@@ -1,7 +1,7 @@
 import { GatewayError, type Phase } from '../core/error.ts';
-import { type Place, reacts } from './reach.ts';
+import { reacts } from './reach.ts';
 import type { Destination } from './transport-error.ts';
-import { destinationOf, type Outgoing, placesOf, type WayOut } from './way.ts';
+import { destinationOf, type Outgoing, placeOf, type WayOut } from './way.ts';
 
 /** How long each phase of an exchange may take, in milliseconds; 0 means no limit. There is no limit on the whole. */
 export interface Timeouts {
@@ -72,7 +72,8 @@ export class Watch {
   async connectDue(): Promise<void> {
     const { connectMs, firstByteMs } = this.timeouts;
     if (firstByteMs > 0) this.arm(firstByteMs - connectMs, onFirstByteDue);
-    const reacted = await anyReacts(placesOf(this.outgoing, this.out));
+    const place = placeOf(this.outgoing, this.out);
+    const reacted = place === undefined || (await reacts(place));
     if (!reacted && this.headersDue) this.abort.abort(late('connect', connectMs, this.destination));
   }
 
@@ -130,11 +131,6 @@ function tick(): void {
 const onConnectDue = (watch: Watch) => void watch.connectDue();
 const onFirstByteDue = (watch: Watch) => watch.firstByteDue();
 const onGapDue = (watch: Watch) => watch.gapDue();
-
-async function anyReacts(places: readonly Place[]): Promise<boolean> {
-  const reacted = await Promise.all(places.map(reacts));
-  return reacted.includes(true);
-}
 
 const lateWords: Readonly<Record<Exclude<Phase, 'cut'>, readonly [what: string, remedy: string]>> = {
   connect: [

@@ -1,5 +1,5 @@
 import { GatewayError } from '../core/error.ts';
-import { environmentProxy, isSocks, type Proxy, redactProxy } from './proxy.ts';
+import { environmentProxy, isExcepted, isSocks, type Proxy, redactProxy } from './proxy.ts';
 import type { Place } from './reach.ts';
 import { bridge } from './socks.ts';
 import type { Destination } from './transport-error.ts';
@@ -63,13 +63,11 @@ export const destinationOf = ({ url }: Outgoing, { via }: WayOut): Destination =
   ...(via === undefined ? {} : { via: redactProxy(via) }),
 });
 
-/** Where a connection may be stuck: at the proxy, or at the host itself where no proxy must be used. */
-export function placesOf({ url, proxy }: Outgoing, { via }: WayOut): readonly Place[] {
-  const urls = via === undefined ? [url] : proxy === 'environment' ? [via, url] : [via];
-  return urls.flatMap((text) => {
-    const parsed = URL.parse(text);
-    return parsed ? [{ host: parsed.hostname.replace(/^\[(.*)\]$/, '$1'), port: portOf(parsed) }] : [];
-  });
+/** Where a connection may be stuck: at the proxy where there is one, and never at the host behind it. */
+export function placeOf({ url, proxy }: Outgoing, { via }: WayOut): Place | undefined {
+  const direct = via === undefined || (proxy === 'environment' && isExcepted(url));
+  const parsed = URL.parse(direct ? url : /^\w+:\/\//.test(via) ? via : `http://${via}`);
+  return parsed ? { host: parsed.hostname.replace(/^\[(.*)\]$/, '$1'), port: portOf(parsed) } : undefined;
 }
 
 function portOf({ port, protocol }: URL): number {
