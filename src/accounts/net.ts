@@ -1,8 +1,10 @@
-import { GatewayError } from '../core/error.ts';
-import { type Answered, type Fetch, send } from '../wire/fetch.ts';
+import { tryParseObject } from '../core/json.ts';
+import { without } from '../telemetry/redact.ts';
+import { type Answered, bytesWithin, type Fetch, send } from '../wire/fetch.ts';
 import type { Proxy } from '../wire/proxy.ts';
 import type { Timeouts } from '../wire/watch.ts';
 import { userAgent } from '../version.ts';
+import { secretsSent } from './secrets.ts';
 import type { Net, NetRequest } from './steps.ts';
 
 /** What a `Net` is made of. */
@@ -40,7 +42,7 @@ export function createNet(options: NetOptions): Net {
       );
       const date = answered.headers.get('date');
       if (date !== null) options.onDate?.(date, askedAt, options.clock());
-      return whole(answered);
+      return whole(answered, request);
     },
   };
 }
@@ -56,18 +58,27 @@ function outgoing(url: string, request: NetRequest) {
   return { method, url, headers, ...(text === undefined ? {} : { body: text }) };
 }
 
-/** The answer with its body read, so that nothing stays open when a step does not look at it. */
-async function whole(answered: Answered): Promise<Response> {
+/**
+ * The answer with its body read, so that nothing stays open when a step does not look at it. A refusal is told to many,
+ * so it does not repeat what was sent.
+ */
+async function whole(answered: Answered, request: NetRequest): Promise<Response> {
   const headers = new Headers(answered.headers);
   for (const name of ['content-encoding', 'content-length', 'transfer-encoding']) headers.delete(name);
-  if (Number(answered.headers.get('content-length') ?? 0) > longestAnswer) {
-    await answered.body?.cancel();
-    throw new GatewayError({ kind: 'bad-upstream-data' }, 'The answer of the provider is too large.');
-  }
-  const bytes = await answered.bytes();
+  const bytes = await bytesWithin(answered, longestAnswer);
   const empty = bytes.length === 0 || answered.status === 204 || answered.status === 304;
-  return new Response(empty ? null : bytes.slice(), { status: answered.status, headers });
+  const { status } = answered;
+  if (empty) return new Response(null, { status, headers });
+  const text = new TextDecoder().decode(bytes);
+  return new Response(isRefusal(status, text) ? without(text, secretsSent(request)) : text, {
+    status,
+    headers,
+  });
 }
+
+/** Some refuse with HTTP 200 and an `error`. */
+const isRefusal = (status: number, text: string): boolean =>
+  status >= 400 || tryParseObject(text)?.['error'] !== undefined;
 
 function sleep(ms: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.reject(signal.reason as Error);

@@ -20,14 +20,15 @@ const privateOpeners: Readonly<Partial<Record<NodeJS.Platform, readonly Command[
     ['chromium', '--incognito'],
     ['firefox', '--private-window'],
   ],
-  win32: [['cmd', '/c', 'start', 'msedge', '--inprivate']],
 };
 
 /**
- * Opens a page in the user's browser; in a private window where one of the usual browsers is there.
+ * Opens a page in the user's browser; in a private window where one of the usual browsers is there. The address may be a
+ * provider's word, so it reaches no shell, and only web pages are opened.
  * @returns whether something was started.
  */
 export function openBrowser(url: string, incognito: boolean): boolean {
+  if (!/^https?:$/.test(URL.parse(url)?.protocol ?? '')) return false;
   const commands = [
     ...(incognito ? (privateOpeners[process.platform] ?? []) : []),
     ...(openers[process.platform] ?? []),

@@ -1,7 +1,12 @@
+import { plain } from '../telemetry/redact.ts';
+
+/** The lines of a text without what could move the cursor: some of it was said by providers. */
+export const readable = (text: string): string => text.split('\n').map(plain).join('\n');
+
 /** Prints for a person. A reader that has seen enough, as in `check --explain | head`, is no failure. @returns exit code 0. */
 export function print(text: string): number {
   process.stdout.on('error', () => {});
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${readable(text)}\n`);
   return 0;
 }
 

@@ -9,7 +9,7 @@ import { AuthFailure } from './auth-desk.ts';
 import { check } from './check.ts';
 import { help } from './help.ts';
 import { models } from './models.ts';
-import { print } from './print.ts';
+import { print, readable } from './print.ts';
 import { trace } from './trace.ts';
 
 /** Does what a command line asks for, and sets the exit code. A failure is told on standard error and ends the process. */
@@ -18,7 +18,7 @@ export async function run(argv: readonly string[]): Promise<void> {
     process.exitCode = await command(argv);
   } catch (error) {
     const { message, code } = failure(error);
-    process.stderr.write(`${message}\n`);
+    process.stderr.write(`${readable(message)}\n`);
     process.exit(code);
   }
 }

@@ -1,13 +1,18 @@
+import { secretsOf } from '../accounts/secrets.ts';
 import type { GatewayError } from '../core/error.ts';
+import { without } from '../telemetry/redact.ts';
 import type { Answered } from '../wire/fetch.ts';
 import type { Errand } from './errand.ts';
 import type { Attempt } from './plan.ts';
 import { hearQuota } from './quota.ts';
 
-/** An upstream's error answer as an error: read by its protocol, sharpened by its channel. What it says of quotas is kept. */
+/**
+ * An upstream's error answer as an error: read by its protocol, sharpened by its channel. What it says of quotas is kept,
+ * what it repeats of the credential is not.
+ */
 export async function refusal(errand: Errand, attempt: Attempt, response: Answered): Promise<GatewayError> {
   const { status, headers } = response;
-  const body = await beginningOf(response);
+  const body = without(await beginningOf(response), secretsOf(attempt.account.secret));
   hearQuota(errand, attempt, headers, body);
   const error = attempt.protocol.upstream!.decodeError(status, headers, body);
   return judged(error.with({ body }), attempt, headers);
