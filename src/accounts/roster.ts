@@ -83,20 +83,36 @@ function entryOf(file: LoginFile, type: string, places: readonly Place[]): Roste
   if (!place) return { kind: 'invalid', name: file.file, file, ...absenceOf(type) };
   try {
     const identity = place.steps.identify(file.fields);
-    const proxy = textField(file.fields, 'proxy_url');
     return {
       kind: flagField(file.fields, 'disabled') ? 'disabled' : 'usable',
       file,
       place,
       identity,
       id: loginId(place.id, identity),
-      proxy: proxy === undefined ? undefined : parseProxy(proxy),
+      proxy: proxyIn(file.fields),
     };
   } catch (thrown) {
     if (!(thrown instanceof GatewayError)) throw thrown;
     const remedy = thrown.remedy ?? `Sign in again: \`${loginCommand(place)}\`.`;
     return { kind: 'invalid', name: file.file, file, place, reason: thrown.message, remedy };
   }
+}
+
+/**
+ * The proxy that a file names, in either spelling; undefined where it names none, and that of the config is used.
+ * @throws GatewayError `invalid-request` for one that cannot be used: whoever wrote it there meant not to go without.
+ */
+export function proxyIn(fields: Json): Proxy | undefined {
+  const named = [fields['proxy_url'], fields['proxy-url']].find(
+    (value) => value !== undefined && value !== null && value !== '',
+  );
+  if (named === undefined) return undefined;
+  const text = readString(named);
+  if (text === undefined)
+    throw new GatewayError({ kind: 'invalid-request', field: 'proxy_url' }, 'Its proxy_url is not a text.', {
+      remedy: 'Write "proxy_url": "http://host:port", "socks5://host:port" or "direct".',
+    });
+  return text.trim() === '' ? undefined : parseProxy(text);
 }
 
 /** The command that signs in to a channel, or imports where there is nothing to sign in to. */

@@ -1,7 +1,8 @@
 import { timingSafeEqual } from 'node:crypto';
 import { GatewayError } from '../core/error.ts';
-import type { Json } from '../core/json.ts';
+import { compact, type Json } from '../core/json.ts';
 import { clean } from '../telemetry/redact.ts';
+import { parseProxy, type Proxy } from '../wire/proxy.ts';
 import { LoginRefused } from './login.ts';
 import { type Listener, listeners } from './loopback.ts';
 import type { Place } from './roster.ts';
@@ -67,11 +68,13 @@ export interface BeginOptions {
   readonly port?: number;
   /** False: nobody listens, the URL is pasted or comes to another server. */
   readonly listen?: boolean;
+  /** The proxy for everything that the new login does, signing in included; it is written into its file. */
+  readonly proxyUrl?: string;
 }
 
 export interface SignInDesk {
-  /** The way to a channel's provider. */
-  net(place: Place, signal: AbortSignal): Net;
+  /** The way to a channel's provider. @param proxy that of the login, where it has one of its own. */
+  net(place: Place, signal: AbortSignal, proxy?: Proxy): Net;
   /** Keeps the fields of a new login. */
   keep(place: Place, fields: Json): Promise<Saved>;
   readonly now?: () => number;
@@ -88,12 +91,13 @@ interface Pending extends SignIn {
   readonly abort: AbortController;
   readonly verifier: string;
   readonly answers: Answers;
+  readonly proxyUrl: string | undefined;
   memo: Json | undefined;
   readonly settle: PromiseWithResolvers<Saved>;
   listener: Listener | undefined;
 }
 
-export function createSignIns({ net, keep, now = Date.now }: SignInDesk): SignIns {
+export function createSignIns({ net: reach, keep, now = Date.now }: SignInDesk): SignIns {
   const pending = new Map<string, Pending>();
   const leaving = new Set<Promise<void>>();
   const open = listeners((parameters) => returned(parameters));
@@ -102,6 +106,8 @@ export function createSignIns({ net, keep, now = Date.now }: SignInDesk): SignIn
     sweep();
     if (pending.size >= mostPending) throw tooMany();
     const answers = answered(way, options.answers ?? {});
+    const proxyUrl = options.proxyUrl?.trim() || undefined;
+    if (proxyUrl !== undefined) parseProxy(proxyUrl);
     const abort = new AbortController();
     const base = {
       state: randomText(),
@@ -109,6 +115,7 @@ export function createSignIns({ net, keep, now = Date.now }: SignInDesk): SignIn
       way,
       verifier: randomText(),
       answers,
+      proxyUrl,
       abort,
       status: { kind: 'waiting' } as const,
       memo: undefined,
@@ -121,9 +128,12 @@ export function createSignIns({ net, keep, now = Date.now }: SignInDesk): SignIn
     if (way.kind === 'device') return beginDevice(way, common);
     const signIn: Pending = { ...common, url: '' };
     pending.set(signIn.state, signIn);
-    void finish(signIn, () => way.finish(net(place, abort.signal), answers));
+    void finish(signIn, () => way.finish(net(signIn), answers));
     return signIn;
   }
+
+  const net = ({ place, abort, proxyUrl }: Pick<Pending, 'place' | 'abort' | 'proxyUrl'>): Net =>
+    reach(place, abort.signal, proxyUrl === undefined ? undefined : parseProxy(proxyUrl));
 
   async function beginBrowser(
     way: BrowserWay,
@@ -136,7 +146,7 @@ export function createSignIns({ net, keep, now = Date.now }: SignInDesk): SignIn
     const challenge = new Bun.CryptoHasher('sha256').update(common.verifier).digest('base64url');
     try {
       const ticket = { state: common.state, challenge, redirectUri };
-      const { url, memo } = await way.begin(ticket, net(common.place, common.abort.signal), common.answers);
+      const { url, memo } = await way.begin(ticket, net(common), common.answers);
       const deaf = listener?.refused;
       const signIn: Pending = {
         ...common,
@@ -156,7 +166,7 @@ export function createSignIns({ net, keep, now = Date.now }: SignInDesk): SignIn
   }
 
   async function beginDevice(way: DeviceWay, common: Omit<Pending, 'url'>): Promise<SignIn> {
-    const prompt = await way.begin(net(common.place, common.abort.signal), common.answers);
+    const prompt = await way.begin(net(common), common.answers);
     const signIn: Pending = {
       ...common,
       url: prompt.completeUrl ?? prompt.url,
@@ -164,7 +174,7 @@ export function createSignIns({ net, keep, now = Date.now }: SignInDesk): SignIn
       expiresAt: prompt.expiresAt,
     };
     pending.set(signIn.state, signIn);
-    const { sleep } = net(common.place, common.abort.signal);
+    const { sleep } = net(common);
     void finish(signIn, () => polled(prompt, sleep, now));
     return signIn;
   }
@@ -180,11 +190,11 @@ export function createSignIns({ net, keep, now = Date.now }: SignInDesk): SignIn
     if (signIn.status.kind !== 'waiting') return { kind: 'refused', why: 'used' };
     if (code === '' && error === '') return { kind: 'refused', why: 'no-code' };
     signIn.status = { kind: 'exchanging' };
-    const { way, memo, verifier, redirectUri = '', place, abort, answers } = signIn;
+    const { way, memo, verifier, redirectUri = '', answers } = signIn;
     void finish(signIn, () => {
       if (error !== '') throw new LoginRefused(saidNo(error, parameters['error_description']));
       const whole = { code, verifier, redirectUri, memo, parameters };
-      return way.finish(whole, net(place, abort.signal), answers);
+      return way.finish(whole, net(signIn), answers);
     });
     return { kind: 'taken', signIn };
   }
@@ -192,7 +202,8 @@ export function createSignIns({ net, keep, now = Date.now }: SignInDesk): SignIn
   /** Makes the fields and keeps them; whatever comes of it is the end of this sign-in. */
   async function finish(signIn: Pending, fields: () => Promise<Json>): Promise<void> {
     try {
-      const saved = await keep(signIn.place, await fields());
+      const { place, proxyUrl } = signIn;
+      const saved = await keep(place, compact({ ...(await fields()), proxy_url: proxyUrl }));
       signIn.status = { kind: 'done', saved };
       signIn.settle.resolve(saved);
     } catch (thrown) {
@@ -210,10 +221,11 @@ export function createSignIns({ net, keep, now = Date.now }: SignInDesk): SignIn
   }
 
   function fail(signIn: Pending, thrown: unknown): void {
-    const reason =
-      thrown instanceof GatewayError ? thrown.advice : String((thrown as Error)?.message ?? thrown);
-    signIn.status = { kind: 'failed', reason: clean(reason) };
-    signIn.settle.reject(thrown instanceof Error ? thrown : new Error(reason));
+    const reason = clean(
+      thrown instanceof GatewayError ? thrown.advice : String((thrown as Error)?.message ?? thrown),
+    );
+    signIn.status = { kind: 'failed', reason };
+    signIn.settle.reject(thrown instanceof GatewayError ? thrown : new LoginRefused(reason));
   }
 
   /** Every state is compared, each in constant time. */

@@ -48,7 +48,8 @@ function importFile(path: string): ImportFile {
 
 function contentOf(path: string): Json | undefined {
   try {
-    if (statSync(path).size > longest) return undefined;
+    const found = statSync(path);
+    if (!found.isFile() || found.size > longest) return undefined;
     return tryParseObject(readFileSync(path, 'utf8').replace(/^\ufeff/, ''));
   } catch {
     return undefined;

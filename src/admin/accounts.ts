@@ -6,7 +6,7 @@ import { familyOf } from '../models/catalog.ts';
 import { edited } from './account-edits.ts';
 import { fileNamed, importVertex, notFound, removeFiles, upload } from './account-files.ts';
 import { authFile } from './auth-file.ts';
-import { readJson } from './body.ts';
+import { partOf, readJson } from './body.ts';
 import { failures, parameter } from './docs.ts';
 import type { AdminHall, AdminRoute, Visit } from './hall.ts';
 import { Refusal } from './refusal.ts';
@@ -157,7 +157,7 @@ export function accountRoutes(hall: AdminHall): readonly AdminRoute[] {
         responses: answers(Type.Object({ channel: Type.String(), models: Type.Array(anything) }), 400),
       },
       work({ request }) {
-        const channel = lastPart(request);
+        const channel = partOf(request).toLowerCase();
         const family = families[channel] ?? channel;
         const models = familyOf(family).map(({ card }) => card);
         if (models.length === 0)
@@ -189,7 +189,7 @@ export function accountRoutes(hall: AdminHall): readonly AdminRoute[] {
         parameters: [{ name: 'provider', in: 'path', required: true, schema: Type.String() }],
         responses: answers(done, 404),
       },
-      work: ({ request }) => refresh(lastPart(request, 2), keeper),
+      work: ({ request }) => refresh(partOf(request, 2).toLowerCase(), keeper),
     },
   ];
 }
@@ -200,11 +200,6 @@ const families: Readonly<Record<string, string>> = {
   vertex: 'gemini',
   'gemini-cli': 'gemini',
 };
-
-/** A part of the path, counted from its end. */
-function lastPart(request: Request, fromEnd = 1): string {
-  return decodeURIComponent(new URL(request.url).pathname.split('/').at(-fromEnd) ?? '').toLowerCase();
-}
 
 async function listFiles({ query }: Visit, keeper: Keeper, hall: AdminHall): Promise<Response> {
   const name = query.get('name');

@@ -5,6 +5,24 @@ import { readText } from './text.ts';
 /** A login file is small; this leaves room for a folder of them in one form. */
 const longestBody = 4 * 1024 * 1024;
 
+/**
+ * A part of a request's path, decoded. @param fromEnd which one, counted from the last.
+ * @throws Refusal 400 when it is not encoded as URLs are.
+ */
+export function partOf({ url }: Request, fromEnd = 1): string {
+  const part = new URL(url).pathname.split('/').at(-fromEnd) ?? '';
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw new Refusal(
+      400,
+      'invalid path',
+      `"${part.slice(0, 200)}" is no encoded text.`,
+      'Encode it with encodeURIComponent, or curl --data-urlencode.',
+    );
+  }
+}
+
 /** One file of a form, or the body itself. */
 export interface SentFile {
   readonly name: string;

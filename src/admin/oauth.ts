@@ -102,7 +102,14 @@ function beginRoute(name: string, keeper: Keeper, signIns: SignIns): AdminRoute 
     detail: {
       summary: `Begins to sign in to ${place?.id ?? name}`,
       description: `Ways: ${ways.join(', ')}. A way’s own questions are answered by parameters of their names.`,
-      parameters: [parameter('way', Type.String(), 'The way; the first one when absent.')],
+      parameters: [
+        parameter('way', Type.String(), 'The way; the first one when absent.'),
+        parameter(
+          'proxy_url',
+          Type.String(),
+          'A proxy for this login alone, signing in included; it is written into its file.',
+        ),
+      ],
       responses: { 200: { description: 'Begun.', ...json(begun) }, ...failures(400, 502) },
     },
     work: ({ query }) => begin(place, query, signIns),
@@ -133,7 +140,10 @@ async function begin(place: Place | undefined, query: URLSearchParams, signIns: 
   if (!place) throw new Refusal(404, 'not_found', 'There is no such channel here.', 'Use another version.');
   const way = wayOf(place, query.get('way') ?? query.get('method'));
   try {
-    const signIn = await signIns.begin(place, way, { answers: Object.fromEntries(query) });
+    const signIn = await signIns.begin(place, way, {
+      answers: Object.fromEntries(query),
+      proxyUrl: query.get('proxy_url') ?? '',
+    });
     return Response.json(begunBody(signIn));
   } catch (thrown) {
     if (!(thrown instanceof GatewayError)) throw thrown;
@@ -147,11 +157,14 @@ async function begin(place: Place | undefined, query: URLSearchParams, signIns: 
 }
 
 /** The reference's words for the ways of Kiro. */
-const methods: Readonly<Record<string, string>> = { aws: 'builder-id', idc: 'identity-center' };
+const methods = new Map([
+  ['aws', 'builder-id'],
+  ['idc', 'identity-center'],
+]);
 
 /** Without a word the first way that shows an address; a token is pasted on the command line. */
 function wayOf({ id, steps }: Place, word: string | null): Way {
-  const wanted = word === null || word === '' ? undefined : (methods[word] ?? word);
+  const wanted = word === null || word === '' ? undefined : (methods.get(word) ?? word);
   const way = steps.ways.find(({ id, kind }) => (wanted === undefined ? kind !== 'paste' : id === wanted));
   if (way) return way;
   const known = steps.ways.map((each) => each.id).join(', ');

@@ -1,5 +1,6 @@
 import { Type } from '@sinclair/typebox';
 import type { Traces } from '../telemetry/traces.ts';
+import { partOf } from './body.ts';
 import { failures, parameter } from './docs.ts';
 import type { AdminRoute } from './hall.ts';
 import { Refusal } from './refusal.ts';
@@ -55,9 +56,7 @@ export function traceRoutes(kept: Traces): readonly AdminRoute[] {
         },
       },
       work({ request }) {
-        const { pathname } = new URL(request.url);
-        const id = decodeURIComponent(pathname.slice(pathname.lastIndexOf('/') + 1));
-        const found = kept.find(id);
+        const found = kept.find(partOf(request));
         if (found) return Response.json(found);
         throw new Refusal(
           404,

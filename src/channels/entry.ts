@@ -237,6 +237,8 @@ export function headerRules(
     if (name === '' || value === '') continue;
     if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(name))
       tools.refuse(`${path}.${key}`, 'a header name such as x-title');
+    if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value))
+      tools.refuse(`${path}.${key}`, 'a value on one line, of characters that a header can have');
     const copied = /^\$([A-Za-z0-9-]+)$/.exec(value)?.[1]?.toLowerCase();
     if (copied !== undefined && clientCredentials.has(copied))
       tools.refuse(`${path}.${key}`, "a header of the client that is not the client's own key");

@@ -1,9 +1,10 @@
 import { type Account, accountId } from '../accounts/account.ts';
-import { fieldOf, flagField, numberField, textField } from '../accounts/fields.ts';
+import { fieldOf, flagField, numberField } from '../accounts/fields.ts';
 import { limitsIn } from '../accounts/limits.ts';
 import type { Login } from '../accounts/login.ts';
+import { proxyIn } from '../accounts/roster.ts';
 import { compact, readObject } from '../core/json.ts';
-import { type HeaderRules, headerRules, proxyOf } from './entry.ts';
+import { type HeaderRules, headerRules } from './entry.ts';
 import type { Tools } from './channel.ts';
 
 /**
@@ -20,7 +21,7 @@ export function loginAccount(login: Login, provider: string, tools: Tools, works
     secret: { kind: 'login', login },
     priority: Math.trunc(numberField(fields, 'priority') ?? 0),
     weight: Math.max(0, Math.trunc(numberField(fields, 'weight') ?? 1)),
-    proxy: proxyOf(textField(fields, 'proxy_url'), 'proxy_url', tools),
+    proxy: proxyIn(fields) ?? tools.proxy,
     ...(place === undefined ? {} : { workspace: place }),
     ...compact({
       limits: limitsIn(fieldOf(fields, 'rate_limit')),

@@ -23,6 +23,7 @@ export interface Options {
   readonly 'no-browser'?: boolean;
   readonly incognito?: boolean;
   readonly port?: string;
+  readonly 'proxy-url'?: string;
   readonly set?: readonly string[];
   readonly 'account-dir'?: string;
   /** Ask the providers as well. */
@@ -49,6 +50,7 @@ const options = {
   'no-browser': { type: 'boolean' },
   incognito: { type: 'boolean' },
   port: { type: 'string' },
+  'proxy-url': { type: 'string' },
   set: { type: 'string', multiple: true },
   'account-dir': { type: 'string' },
   live: { type: 'boolean' },

@@ -8,7 +8,7 @@ import { type Options, UsageError } from './arguments.ts';
 import { type AuthDesk, AuthFailure, placeNamed } from './auth-desk.ts';
 import { openBrowser, hasScreen } from './browser.ts';
 import { openSignIns } from './keeping.ts';
-import { print, printJson } from './print.ts';
+import { print, printJson, readable } from './print.ts';
 
 /** Signs in to a channel and keeps what comes of it. A gateway that runs takes it into use at once. */
 export async function authLogin(name: string | undefined, options: Options, desk: AuthDesk): Promise<number> {
@@ -21,6 +21,7 @@ export async function authLogin(name: string | undefined, options: Options, desk
     const signIn = await signIns.begin(place, way, {
       answers,
       ...(options.port === undefined ? {} : { port: portOf(options.port) }),
+      proxyUrl: options['proxy-url'] ?? '',
     });
     tell(signIn, options, desk);
     const stopReading = way.kind === 'browser' ? readPasted(signIn, signIns) : () => {};
@@ -109,7 +110,7 @@ function ask(question: string, secret: boolean): Promise<string> {
 function tell(signIn: SignIn, options: Options, { config }: AuthDesk): void {
   const { way, url, userCode, deaf, redirectUri } = signIn;
   if (url === '') return;
-  const say = (text: string) => void process.stderr.write(`${text}\n`);
+  const say = (text: string) => void process.stderr.write(`${readable(text)}\n`);
   say(
     userCode === undefined
       ? 'Open this address:'
@@ -120,7 +121,7 @@ function tell(signIn: SignIn, options: Options, { config }: AuthDesk): void {
     options['no-browser'] !== true &&
     hasScreen() &&
     openBrowser(url, config['incognito-browser'] || options.incognito === true);
-  if (!opened && process.stderr.isTTY) say(renderUnicodeCompact(url));
+  if (!opened && process.stderr.isTTY) process.stderr.write(`${renderUnicodeCompact(url)}\n`);
   if (way.kind !== 'browser') return say('Waiting for you to agree there …');
   if (deaf !== undefined)
     say(`! ${deaf}; another program has it, or the system keeps it. That does not matter:`);

@@ -28,6 +28,7 @@ export const authHelp = `cliproxyapi++ auth: sign in to channels, and look after
       --way WAY                another way of signing in, such as device
       --no-browser             print the address instead of opening it
       --port N                 listen there for the browser's return
+      --proxy-url URL          a proxy for this login alone, signing in included
       --set NAME=VALUE         answer a question of the way
   auth import [CHANNEL] [FILE|FOLDER]
                                take over logins; without a path, what other programs left on this machine
@@ -49,7 +50,7 @@ Exit codes: 0 ok, 1 failed (doctor: warnings), 2 doctor: failures, 64 wrong comm
 export async function auth(words: readonly string[], options: Options): Promise<number> {
   const [name = 'help', ...rest] = words;
   if (name === 'help' || options.help) return print(authHelp);
-  const work = works[name];
+  const work = Object.hasOwn(works, name) ? works[name] : undefined;
   if (!work) throw new UsageError(`There is no command "auth ${name}"; \`cliproxyapi++ auth\` lists them.`);
   process.umask(0o077);
   const desk = await openAuthDesk(options);

@@ -6,6 +6,7 @@ import { type FailureRule, failureRules, failureRulesIn } from '../accounts/rule
 import type { Channel, Connection, ModelAlias, Tools } from '../channels/channel.ts';
 import { patternsOf, prefixOf } from '../channels/entry.ts';
 import type { LoginNaming } from '../channels/login.ts';
+import { GatewayError } from '../core/error.ts';
 import { compact, readArray, readBoolean, readObjects, readString } from '../core/json.ts';
 import { parseProxy } from '../wire/proxy.ts';
 import { type Environment, firstSet } from './environment.ts';
@@ -54,9 +55,6 @@ function clientOf({ id, steps }: Place, config: Config, environment: Environment
   });
 }
 
-/** Why a login cannot be opened; the others can. */
-class LoginFault extends Error {}
-
 /**
  * Opens every login with its channel. One that cannot be opened is told of and left out: its file is not the config's
  * fault.
@@ -77,8 +75,8 @@ export function openLogins(
       const open = { ...said, endpoints: endpointsOf(place, config), naming };
       return [ruled(channel.logins.open(login, open), rulesOf(login, place, config, said))];
     } catch (thrown) {
-      if (!(thrown instanceof LoginFault)) throw thrown;
-      tools.warn('', thrown.message);
+      if (!(thrown instanceof GatewayError)) throw thrown;
+      tools.warn('', `${login.file} in the auth folder is not used: ${thrown.message}`);
       return [];
     }
   });
@@ -88,7 +86,7 @@ function toolsFor(login: Login, tools: Tools): Tools {
   return {
     ...tools,
     refuse(path, expected) {
-      throw new LoginFault(`${login.file} in the auth folder is not used: ${path} should be ${expected}`);
+      throw new GatewayError({ kind: 'invalid-request', field: path }, `${path} should be ${expected}`);
     },
     warn: (path, message) => tools.warn('', `${login.file} in the auth folder: ${path} ${message}`),
   };

@@ -56,7 +56,7 @@ describe('what a file says', () => {
   test('one login that cannot be opened is told of and costs nobody else anything', () => {
     const { runtime, notices } = build('', { email: 'a@x', proxy_url: 'ftp://nowhere' }, { email: 'b@x' });
     expect(runtime.connections.map(({ accounts }) => accounts[0]!.label)).toEqual(['test b@x']);
-    expect(notices.at(-1)!.message).toMatch(/test-a@x\.json .* not used: proxy_url/);
+    expect(notices.at(-1)!.message).toMatch(/test-a@x\.json .* not used: The proxy URL/);
   });
 });
 

@@ -16,11 +16,15 @@ export function rootOf(api: string, fields: Json): string {
 const projectOf = (fields: Json): string =>
   textField(fields, 'project_id') ?? textField(serviceAccountIn(fields), 'project_id') ?? '';
 
+/** What is wrong with a location; undefined when nothing is. It becomes part of a host's name. */
+const locationFault = (location: string): string | undefined =>
+  /^[a-z0-9-]+$/.test(location) ? undefined : 'is no location such as us-central1 or global';
+
 const locationAsk: Ask = {
   name: 'location',
   question: 'Location, such as us-central1 or global',
   fallback: defaultLocation,
-  check: (value) => (/^[a-z0-9-]+$/.test(value) ? undefined : 'is no location such as us-central1 or global'),
+  check: locationFault,
 };
 
 /** A login file from a JSON key of Google Cloud. */
@@ -71,6 +75,11 @@ export const logins: Omit<Logins, 'open'> = {
   },
   leadMs: 5 * 60 * 1000,
   identify(fields) {
+    const fault = locationFault(textField(fields, 'location') ?? defaultLocation);
+    if (fault !== undefined)
+      throw new GatewayError({ kind: 'invalid-request', field: 'location' }, `Its location ${fault}.`, {
+        remedy: 'Correct it in the file.',
+      });
     const email = textField(serviceAccountIn(fields), 'client_email');
     const project = projectOf(fields);
     if (email !== undefined && project !== '') return { account: email, workspace: project, label: email };
