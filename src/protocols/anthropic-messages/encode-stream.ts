@@ -64,7 +64,7 @@ export function encodeEvents(echo: Echo): Machine<ChatEvent, Json> {
     yield {
       type: 'message_start',
       message: {
-        id: id || echo.id,
+        id: messageId(id || echo.id),
         type: 'message',
         role: 'assistant',
         model: echo.model,
@@ -225,6 +225,9 @@ function deltaOf(head: Head, text: string): Json {
   if (head.kind === 'reasoning') return { type: 'thinking_delta', thinking: text };
   return { type: 'text_delta', text };
 }
+
+/** An id as Anthropic spells it, also where another vendor gave it. */
+const messageId = (id: string): string => (id.startsWith('msg_') ? id : `msg_${id}`);
 
 /** A hosted tool's block as Claude wrote it, or another vendor's web search in Claude's words. */
 function encodeHosted(part: HostedCallPart | HostedResultPart | ForeignPart): Json | undefined {

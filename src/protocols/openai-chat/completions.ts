@@ -9,6 +9,7 @@ import { done, interrupted, wantsUsage } from './encode-stream.ts';
 import { encodeErrorBody } from './errors.ts';
 import { encodeUsage, wireReasons } from './usage.ts';
 import {
+  answerId,
   extraOf,
   invalid,
   optionalBoolean,
@@ -115,7 +116,7 @@ function encodeReply(reply: Reply, echo: Echo): Json {
   const prompt = repeatedPrompt(echo.request);
   const choices = [{ parts: reply.parts, reason: reply.reason }, ...(reply.others ?? [])];
   return {
-    id: reply.id || echo.id,
+    id: answerId(reply.id, echo.id, 'cmpl-'),
     object: 'text_completion',
     created: echo.createdAt,
     model: echo.model,
@@ -171,7 +172,7 @@ function encodeLogprobs(tokens: readonly Json[], offset: number): Json | null {
 function encodeStream(echo: Echo): Machine<ChatEvent, Frame> {
   const prompt = repeatedPrompt(echo.request);
   const lengths = new Map<number, number>();
-  let id = echo.id;
+  let id = answerId('', echo.id, 'cmpl-');
   let over = false;
   let open: { told: boolean; choice: number } | undefined;
 
@@ -218,7 +219,7 @@ function encodeStream(echo: Echo): Machine<ChatEvent, Frame> {
       if (over) return;
       switch (event.type) {
         case 'start':
-          id = event.id || echo.id;
+          id = answerId(event.id, echo.id, 'cmpl-');
           return;
         case 'block-start': {
           const { head, choice = 0 } = event;

@@ -16,7 +16,7 @@ import {
   speaksFunctions,
 } from './reply.ts';
 import { encodeUsage } from './usage.ts';
-import { ownExtra } from './wire.ts';
+import { answerId, ownExtra } from './wire.ts';
 
 type Start = Extract<ChatEvent, { type: 'block-start' }>;
 type Delta = Extract<ChatEvent, { type: 'block-delta' }>;
@@ -55,7 +55,7 @@ export function encodeStream(echo: Echo): Machine<ChatEvent, Frame> {
   /** Choices that have begun, and how many calls and how much text each has said. */
   const begun = new Map<number, { calls: number; length: number }>();
   /** What all chunks have in common, rendered once. */
-  let common = envelopeOf(echo, echo.id);
+  let common = envelopeOf(echo, '');
 
   const envelope = (rest: Json): Frame => ({ data: `${common},${JSON.stringify(rest).slice(1)}` });
   const chunk = (index: number, delta: Json, rest: Json = {}): Frame =>
@@ -146,7 +146,7 @@ export function encodeStream(echo: Echo): Machine<ChatEvent, Frame> {
       if (over) return;
       switch (event.type) {
         case 'start':
-          common = envelopeOf(echo, event.id || echo.id);
+          common = envelopeOf(echo, event.id);
           return yield* begin(0);
         case 'block-start':
           return yield* onBlockStart(event);
@@ -171,8 +171,10 @@ export function encodeStream(echo: Echo): Machine<ChatEvent, Frame> {
   };
 }
 
-const envelopeOf = ({ createdAt, model }: Echo, id: string): string =>
-  JSON.stringify({ id, object: 'chat.completion.chunk', created: createdAt, model }).slice(0, -1);
+function envelopeOf({ createdAt, model, id: madeUp }: Echo, given: string): string {
+  const id = answerId(given, madeUp, 'chatcmpl-');
+  return JSON.stringify({ id, object: 'chat.completion.chunk', created: createdAt, model }).slice(0, -1);
+}
 
 function callStart(head: Extract<Head, { kind: 'tool-call' }>, index: number, legacy: boolean): Json {
   const { callId: id, name } = head;

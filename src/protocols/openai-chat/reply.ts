@@ -9,7 +9,7 @@ import { Chunks } from './decode-chunk.ts';
 import { encodeMedia } from './media.ts';
 import { encodeDetail } from './reasoning.ts';
 import { decodeUsage, encodeUsage, wireReasons } from './usage.ts';
-import { legacyMark, ownExtra } from './wire.ts';
+import { answerId, legacyMark, ownExtra } from './wire.ts';
 
 // ----------------------------------------------------------------------------------------------------- an upstream's
 
@@ -46,7 +46,7 @@ export function encodeReply(reply: Reply, echo: Echo): Json {
   const legacy = speaksFunctions(echo.request);
   const choices = [{ parts: reply.parts, reason: reply.reason }, ...(reply.others ?? [])];
   return {
-    id: reply.id || echo.id,
+    id: answerId(reply.id, echo.id, 'chatcmpl-'),
     object: 'chat.completion',
     created: echo.createdAt,
     model: echo.model,

@@ -93,3 +93,15 @@ export const takesCallSeals = (model: string): boolean => /gemini/i.test(model);
  * because it is no field of the wire: nobody writes it back, nobody reports it.
  */
 export const legacyMark: unique symbol = Symbol('functions');
+
+// ------------------------------------------------------------------------------------------------- writing an answer
+
+/**
+ * The id of an answer: that of the upstream, unless it shows another wire's spelling, or the one made up for it. The
+ * many servers of this wire spell theirs as they like.
+ * @param prefix what OpenAI's ids of this sort begin with.
+ */
+export function answerId(given: string, madeUp: string, prefix: string): string {
+  if (given !== '' && !/^(msg|resp)_/.test(given)) return given;
+  return `${prefix}${given || madeUp}`;
+}

@@ -68,7 +68,7 @@ describe('writing a whole reply', () => {
       usage: { ...noUsage, input: 5, output: 3, cacheRead: 2, reasoning: 1 },
     });
     expect(body).toMatchObject({
-      id: 'made-up',
+      id: 'chatcmpl-made-up',
       model: 'shown',
       usage: {
         prompt_tokens: 5,
