@@ -88,12 +88,47 @@ export function describeRoute(protocol: Protocol, client: ClientSide, route: Rou
   };
 }
 
+/** The operation of the upgrade to a WebSocket on a route of a protocol. */
+export function describeUpgrade(protocol: Protocol, client: ClientSide, path: string): Operation {
+  const refused = new GatewayError(
+    { kind: 'invalid-request', code: 'upgrade_required' },
+    'No upgrade was asked for.',
+  );
+  const example = client.encodeError(refused, exampleId);
+  return {
+    tags: [protocol.id],
+    summary: 'Open a WebSocket',
+    description:
+      'Each message of the client is a `response.create` with the fields of the POST; each message back is one event of its answer. Turns follow each other, and `previous_response_id` continues one on the same connection.',
+    operationId: operationId('GET', path),
+    responses: {
+      101: { description: 'The connection is a WebSocket from here on.' },
+      426: {
+        description: 'upgrade_required',
+        content: { 'application/json': { schema: errorReference(protocol.id), example } },
+      },
+      ...errorResponses(protocol.id, (error, requestId) => client.encodeError(error, requestId)),
+    },
+    'x-codeSamples': [
+      command(path, ['-i -N --http1.1', ...upgradeHeaders.map((header) => `-H "${header}"`)]),
+    ],
+  };
+}
+
 const sampleArguments = ({ method, open }: Description): readonly string[] => [
   ...(method === 'DELETE' ? ['-X DELETE'] : []),
   ...(open ? [] : [`-H "${keyHeader}"`]),
 ];
 
 const keyHeader = 'Authorization: Bearer $KEY';
+
+const upgradeHeaders = [
+  keyHeader,
+  'Connection: Upgrade',
+  'Upgrade: websocket',
+  'Sec-WebSocket-Version: 13',
+  'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==',
+];
 
 const answerHeaders = {
   'x-request-id': {

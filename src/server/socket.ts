@@ -12,7 +12,7 @@ import { admit, removeKeys } from './gate.ts';
 import type { Hall } from './hall.ts';
 import { type Caller, line } from './line.ts';
 import { recorded } from './mount.ts';
-import { hidden } from './openapi.ts';
+import { describeUpgrade, hidden } from './openapi.ts';
 import { aliases } from './paths.ts';
 import { Sockets } from './sockets.ts';
 
@@ -41,9 +41,13 @@ export function mountSockets(app: AnyElysia, hall: Hall): void {
   const sockets = hall.sockets ?? new Sockets();
   for (const row of hall.protocols.flatMap(upgradables)) {
     const encodeError: EncodeError = (error, requestId) => row.client.encodeError(error, requestId);
-    for (const path of [row.route.path, ...aliases(row.route.path)]) {
+    const { path: own } = row.route;
+    const detail = describeUpgrade(row.protocol, row.client, own);
+    for (const path of [own, ...aliases(own)]) {
       const serve = (visit: Visit) => upgrade(app, hall, sockets, row, visit);
-      app.get(path, ({ request }) => answer(hall, request, serve, encodeError), { detail: hidden });
+      app.get(path, ({ request }) => answer(hall, request, serve, encodeError), {
+        detail: path === own ? detail : hidden,
+      });
     }
   }
 }
