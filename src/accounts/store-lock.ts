@@ -1,4 +1,4 @@
-import { open, readFile, stat, unlink } from 'node:fs/promises';
+import { link, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 
@@ -16,38 +16,62 @@ const staleMs = 120_000;
 /**
  * Takes a lock, unless another process holds it.
  * @param name hex digits; the file is `.<name>.lock`.
- * @returns undefined when another process has it. Where no file can be made there is nobody to share with either.
+ * @returns undefined when another process has it. Where no file or no link can be made nobody is kept out.
  */
 export async function takeLock(folder: string, name: string): Promise<Lock | undefined> {
   const path = join(folder, `.${name}.lock`);
   for (let attempt = 0; attempt < 3; attempt++) {
     try {
-      const file = await open(path, 'wx', 0o600);
-      await file.writeFile(mark());
-      await file.close();
+      await makeWhole(path);
       return { release: () => unlink(path).catch(() => {}) };
     } catch (error) {
       if ((error as { code?: string }).code !== 'EEXIST') return { release: () => Promise.resolve() };
-      if (!(await isStale(path))) return undefined;
-      await unlink(path).catch(() => {});
+      const stale = await staleMark(path);
+      if (stale === undefined) return undefined;
+      await takeAway(path, stale).catch(() => {});
     }
   }
   return undefined;
 }
 
-const mark = () => `${hostname()} ${process.pid}`;
-
-/** Whether the process that made it is gone. Process ids mean something on the same machine only. */
-async function isStale(path: string): Promise<boolean> {
+/** The file appears with its content or not at all: one without would belong to nobody for a long time. */
+async function makeWhole(path: string): Promise<void> {
+  const fresh = besides(path);
+  await writeFile(fresh, mark(), { flag: 'wx', mode: 0o600 });
   try {
-    const [found, text] = [await stat(path), await readFile(path, 'utf8')];
-    if (Date.now() - found.mtimeMs > staleMs) return true;
-    const [host, pid] = text.split(' ');
-    return host === hostname() && pid !== undefined && !isAlive(Number(pid));
-  } catch (error) {
-    return (error as { code?: string }).code === 'ENOENT';
+    await link(fresh, path);
+  } finally {
+    await unlink(fresh).catch(() => {});
   }
 }
+
+const mark = () => `${hostname()} ${process.pid}`;
+
+/** What is in a lock whose process is gone; undefined while it holds. Process ids mean something on one machine only. */
+async function staleMark(path: string): Promise<string | undefined> {
+  try {
+    const [found, text] = [await stat(path), await readFile(path, 'utf8')];
+    const [host, pid] = text.split(' ');
+    const gone = host === hostname() && pid !== undefined && !isAlive(Number(pid));
+    return gone || Date.now() - found.mtimeMs > staleMs ? text : undefined;
+  } catch (error) {
+    return (error as { code?: string }).code === 'ENOENT' ? '' : undefined;
+  }
+}
+
+/** Somebody else may have taken it away and made a new one since it was read; that one is put back. */
+async function takeAway(path: string, stale: string): Promise<void> {
+  const aside = besides(path);
+  await rename(path, aside);
+  try {
+    if ((await readFile(aside, 'utf8')) !== stale) await link(aside, path);
+  } finally {
+    await unlink(aside);
+  }
+}
+
+/** A name for a moment, which `tidy` removes should nobody else. */
+const besides = (path: string) => `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
 
 function isAlive(pid: number): boolean {
   try {

@@ -35,5 +35,8 @@ const keeper = createKeeper({
 });
 await keeper.load();
 const login = keeper.find('test-person.json')!.login!;
-process.stdout.write('ready\n');
-for (;;) await keeper.renew(login);
+process.stdout.write('.');
+for (;;) {
+  await keeper.renew(login);
+  process.stdout.write('.');
+}
