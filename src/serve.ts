@@ -74,7 +74,7 @@ export async function serve(options: { readonly config?: string }): Promise<void
     log: telemetry.log,
     state,
     changed: once(() => steward.refresh()),
-    replaced: (login) => lift(login, steward.current, pool),
+    mended: (login) => lift(login, steward.current, pool),
   }));
   await keeper.load();
   const discovery = (late.discovery = createDiscovery({
@@ -143,7 +143,7 @@ export async function serve(options: { readonly config?: string }): Promise<void
   process.exit(0);
 }
 
-/** Whoever signs in again is used at once, whatever its old tokens were made to rest for. */
+/** Whoever is mended is used at once, whatever its old tokens were made to rest for. */
 function lift({ id }: Login, { connections }: Runtime, pool: Pool): void {
   for (const { accounts } of connections)
     for (const account of accounts)

@@ -64,8 +64,8 @@ export interface KeeperOptions {
   readonly memory?: Space;
   /** A runtime with other logins, or with other settings or models of them, is wanted. Renewals do not call it. */
   readonly changed?: () => void;
-  /** Somebody else has written the file of a login, so that what was held against it may say nothing any more. */
-  readonly replaced?: (login: Login) => void;
+  /** A login that failed can be used again: it was renewed after all, or somebody else has written its file. */
+  readonly mended?: (login: Login) => void;
   readonly now?: () => number;
   readonly random?: () => number;
   readonly fetch?: Fetch;
@@ -73,6 +73,8 @@ export interface KeeperOptions {
 
 const longestSleepMs = 60_000;
 const shortestSleepMs = 250;
+/** A provider that hangs does not keep the program from ending; one that has answered is heard out. */
+const longestEndMs = 15_000;
 const askMs = { quota: 60_000, models: 3_600_000 };
 
 export function createKeeper(options: KeeperOptions): Keeper {
@@ -91,10 +93,12 @@ export function createKeeper(options: KeeperOptions): Keeper {
   let watch: StoreWatch | undefined;
 
   function load(): Promise<void> {
-    loading = loading.then(async () => {
-      const known = new Map([...byId].map(([id, login]) => [id, login.version]));
-      take(await store.read(), known);
-    });
+    loading = loading
+      .catch(() => {})
+      .then(async () => {
+        const known = new Map([...byId].map(([id, login]) => [id, login.version]));
+        take(await store.read(), known);
+      });
     return loading;
   }
 
@@ -120,7 +124,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
     usable = [...byId.values()].filter((login) => !login.disabled);
     const same = usable.length === before.length && usable.every((login, index) => login === before[index]);
     const replaced = usable.filter((login) => (versions.get(login.id) ?? login.fields) !== login.fields);
-    for (const login of replaced) options.replaced?.(login);
+    for (const login of replaced) options.mended?.(login);
     if (!same || replaced.length > 0) changed();
     schedule();
   }
@@ -264,7 +268,14 @@ export function createKeeper(options: KeeperOptions): Keeper {
       running = false;
       clearTimeout(timer);
       watch?.close();
-      await renewals.settled();
+      await Promise.race([renewals.settled(), late(longestEndMs)]);
     },
   };
+}
+
+/** Resolves after a time, without keeping the program alive. */
+function late(ms: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  setTimeout(resolve, ms).unref();
+  return promise;
 }

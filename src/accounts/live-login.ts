@@ -16,6 +16,8 @@ export interface Renewer {
   openSession(login: LiveLogin): Promise<void>;
   /** The time of the login's provider. */
   now(login: LiveLogin): number;
+  /** Our own time. */
+  clock(): number;
 }
 
 /** A token that ends within this time may be dead when it arrives. */
@@ -173,8 +175,8 @@ export class LiveLogin implements Login {
   }
 
   /** What is said while the last failure is too fresh for another try. */
-  notNow(nowMs: number): GatewayError {
-    const retryAfterMs = Math.max(1_000, this.notBefore - nowMs);
+  notNow(): GatewayError {
+    const retryAfterMs = Math.max(1_000, this.notBefore - this.renewer.clock());
     return new GatewayError(
       { kind: 'unavailable' },
       `The login ${this.identity.label} (${this.channel}) could not be renewed: ${this.lastFailure ?? 'it failed'}`,
@@ -191,7 +193,7 @@ export class LiveLogin implements Login {
     if (this.isExpired()) {
       await this.renewer.renew(this);
       this.refuseBlocked();
-      if (this.isExpired()) throw this.notNow(this.renewer.now(this));
+      if (this.isExpired()) throw this.notNow();
     }
     if (!this.hasSession()) await this.renewer.openSession(this);
   }

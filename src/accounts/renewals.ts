@@ -6,9 +6,9 @@ import type { Fetch } from '../wire/fetch.ts';
 import type { Proxy } from '../wire/proxy.ts';
 import { lanes } from './lanes.ts';
 import type { LiveLogin, Renewer } from './live-login.ts';
-import { LoginRefused } from './login.ts';
+import { type Login, LoginRefused } from './login.ts';
 import { createNet } from './net.ts';
-import { loginCommand, type Place, renewalKey } from './roster.ts';
+import { loginCommand, type Place, proxyIn, renewalKey } from './roster.ts';
 import type { Skew } from './skew.ts';
 import type { Net } from './steps.ts';
 import type { Store } from './store.ts';
@@ -31,6 +31,8 @@ export interface RenewalOptions {
   /** Remembers refusals over restarts. */
   readonly memory?: Space;
   readonly log: Log;
+  /** A login that failed can be used again. */
+  readonly mended?: (login: Login) => void;
   readonly now: () => number;
   /** From 0 to 1. */
   readonly random: () => number;
@@ -73,12 +75,12 @@ export function createRenewals(options: RenewalOptions): Renewals {
     return flight;
   }
 
-  function net({ channel, place, entry }: LiveLogin): Net {
+  function net({ channel, place, fields }: LiveLogin): Net {
     const { proxy, endpoints, client } = settings();
     return createNet({
       endpoints: endpoints(place),
       client: client(place),
-      proxy: entry.proxy ?? proxy,
+      proxy: proxyIn(fields) ?? proxy,
       now: () => skew.now(channel),
       clock: now,
       onDate: (...heard) => skew.heard(channel, ...heard),
@@ -89,7 +91,7 @@ export function createRenewals(options: RenewalOptions): Renewals {
 
   function renew(login: LiveLogin, force = false): Promise<void> {
     const key = renewalKey(login.fields) ?? login.id;
-    if (!flights.has(key) && !force && now() < login.notBefore) return Promise.reject(login.notNow(now()));
+    if (!flights.has(key) && !force && now() < login.notBefore) return Promise.reject(login.notNow());
     return once(key, async () => {
       login.renewing = true;
       const leave = await queue.enter();
@@ -136,6 +138,7 @@ export function createRenewals(options: RenewalOptions): Renewals {
     const { expiresAt = Infinity } = login;
     const moved = expiresAt > (endedAt ?? 0) || expiresAt > skew.now(login.channel) + place.steps.leadMs;
     if (moved && !login.isExpired()) {
+      if (login.failures > 0) options.mended?.(login);
       login.failures = login.idle = login.notBefore = 0;
       login.lastFailure = undefined;
       return log('info', 'login-renewed', { login: login.identity.label, channel: login.channel });
@@ -192,12 +195,11 @@ export function createRenewals(options: RenewalOptions): Renewals {
       reason: login.lastFailure,
       next_try_seconds: Math.ceil(waitMs / 1000),
     });
-    return login.notNow(now());
+    return login.notNow();
   }
 
   function openSession(login: LiveLogin): Promise<void> {
-    if (!flights.has(`session ${login.id}`) && now() < login.notBefore)
-      return Promise.reject(login.notNow(now()));
+    if (!flights.has(`session ${login.id}`) && now() < login.notBefore) return Promise.reject(login.notNow());
     return once(`session ${login.id}`, async () => {
       try {
         await sessionFor(login);
@@ -220,6 +222,7 @@ export function createRenewals(options: RenewalOptions): Renewals {
       await renew(login, true);
       login.openedSession(await session(login.fields, net(login)));
     }
+    if (login.failures > 0) options.mended?.(login);
     login.failures = 0;
     login.lastFailure = undefined;
   }
@@ -229,6 +232,7 @@ export function createRenewals(options: RenewalOptions): Renewals {
     openSession,
     net,
     now: ({ channel }) => skew.now(channel),
+    clock: now,
     recall(login) {
       const known = memory?.get(login.id);
       if (known && known['token'] === refusalKey(login)) login.refusal = String(known['reason']);

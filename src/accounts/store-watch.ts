@@ -66,7 +66,7 @@ export function watchStore({
   }
 
   function check(): Promise<void> {
-    checking = checking.then(look);
+    checking = checking.catch(() => {}).then(look);
     return checking;
   }
 

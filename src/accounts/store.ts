@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { constants, statSync } from 'node:fs';
 import { chmod, type FileHandle, open, readdir, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, extname, join, relative, sep } from 'node:path';
 import { type Json, tryParseObject } from '../core/json.ts';
@@ -186,7 +186,8 @@ async function* filesBelow(folder: string, folders: string[], mend: Mend): Async
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => undefined);
   if (!entries) return;
   folders.push(folder);
-  await mend(folder, (await stat(folder)).mode & 0o777, 0o700);
+  const found = await stat(folder).catch(() => undefined);
+  if (found) await mend(folder, found.mode & 0o777, 0o700);
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     if (entry.name.startsWith('.')) continue;
     const path = join(folder, entry.name);
@@ -203,8 +204,11 @@ async function readFile(folder: string, path: string, mend?: Mend): Promise<Logi
   const broken = (reason: string, remedy: string): BrokenFile => ({ file, path, reason, remedy });
   let handle: FileHandle | undefined;
   try {
-    handle = await open(path);
-    const { size, mtimeMs, birthtimeMs, mode } = await handle.stat();
+    // A pipe of that name must not be waited for.
+    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const found = await handle.stat();
+    const { size, mtimeMs, birthtimeMs, mode } = found;
+    if (!found.isFile()) return broken('it is no ordinary file', 'Remove it from the auth folder.');
     if (size > longest) return broken('the file is too large for a login', 'Move it out of the auth folder.');
     await mend?.(path, mode & 0o777, 0o600);
     const text = await handle.readFile('utf8');

@@ -10,7 +10,7 @@ import type { Limits, State } from '../state/state.ts';
 import type { Log } from '../telemetry/log.ts';
 
 /** What the logins of one auth folder are kept with. */
-export interface Keeping extends Pick<KeeperOptions, 'changed' | 'replaced'> {
+export interface Keeping extends Pick<KeeperOptions, 'changed' | 'mended'> {
   /** The auth folder. */
   readonly folder: string;
   readonly config: () => Config;
@@ -39,12 +39,12 @@ export function openKeeper({ folder, config, environment, log, state, ...told }:
 export function openSignIns(keeper: Keeper, config: () => Config, environment: Environment): SignIns {
   return createSignIns({
     keep: (place, fields) => keeper.save(place, fields, { enable: true }),
-    net(place, signal) {
+    net(place, signal, own) {
       const { proxy, endpoints, client } = loginSettings(config(), environment);
       return createNet({
         endpoints: endpoints(place),
         client: client(place),
-        proxy,
+        proxy: own ?? proxy,
         signal,
         now: () => Date.now() + keeper.skewOf(place.id),
         clock: Date.now,

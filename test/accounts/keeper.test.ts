@@ -64,12 +64,14 @@ describe('who a file is', () => {
     desk.write('claude-you.json', { type: 'claude', access_token: 'x' });
     desk.write('kimi-1.json', { type: 'Kimi' });
     desk.write('odd.json', { type: 'something' });
+    desk.write('odder.json', { type: 'constructor' });
     desk.write('settings.json', { api_key: 'no type, no login' });
     await desk.keeper.load();
     expect(views().map(({ name, state, reason }) => [name, state, reason])).toEqual([
       ['claude-you.json', 'invalid', expect.stringContaining('for its own applications')],
       ['kimi-1.json', 'invalid', expect.stringContaining('not part of this version yet')],
       ['odd.json', 'invalid', expect.stringContaining('"something"')],
+      ['odder.json', 'invalid', expect.stringContaining('"constructor"')],
     ]);
     expect(views().every(({ remedy }) => remedy !== undefined)).toBe(true);
   });
@@ -106,14 +108,14 @@ describe('changes of the folder', () => {
   });
 
   test('whoever signs in again is told of, so that nobody makes the login rest for its old tokens', async () => {
-    const replaced: string[] = [];
-    open({ keeper: { replaced: ({ id }) => void replaced.push(id) } });
+    const mended: string[] = [];
+    open({ keeper: { mended: ({ id }) => void mended.push(id) } });
     const login = await desk.login(noon - 1000);
     desk.provider.revoke(String(login.fields['refresh_token']));
     await login.ready(forever)!.catch(() => {});
-    expect([login.state.kind, replaced]).toEqual(['needs-login', []]);
+    expect([login.state.kind, mended]).toEqual(['needs-login', []]);
     await desk.keeper.save(login.place, loginFields(desk.provider, noon + 60 * minutes));
-    expect([login.state.kind, replaced]).toEqual(['ready', [login.id]]);
+    expect([login.state.kind, mended]).toEqual(['ready', [login.id]]);
   });
 
   test('a disabled login is out of use, is not renewed, and comes back as the same one', async () => {

@@ -170,7 +170,8 @@ describe('a final refusal', () => {
 
 describe('a failure that may pass', () => {
   test('backs off, tells when the next try is, and succeeds later', async () => {
-    open();
+    const mended: string[] = [];
+    open({ keeper: { mended: ({ id }) => void mended.push(id) } });
     desk.provider.next.push({ status: 503 }, { status: 503 });
     const login = await desk.login(noon - 1000);
     await expect(login.ready(forever)!).rejects.toMatchObject({
@@ -185,7 +186,7 @@ describe('a failure that may pass', () => {
     desk.now += 4000;
     await desk.keeper.renewDue();
     expect(login.state.kind).toBe('ready');
-    expect(login.failures).toBe(0);
+    expect([login.failures, mended]).toEqual([0, [login.id]]);
   });
 
   test('a renewal ahead of time that fails leaves the living token in use', async () => {
