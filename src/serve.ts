@@ -150,16 +150,18 @@ function lift({ id }: Login, { connections }: Runtime, pool: Pool): void {
       if (account.secret.kind === 'login' && account.secret.login.id === id) pool.clear(account.id);
 }
 
-/** What is wanted several times before it begins is done once. */
+/** Many logins that list their models one after the other are not worth a runtime each. */
+const gatherMs = 100;
+
+/** What is wanted several times within a moment is done once. */
 function once(work: () => Promise<void>): () => void {
-  let wanted = false;
+  let timer: Timer | undefined;
   return () => {
-    if (wanted) return;
-    wanted = true;
-    queueMicrotask(() => {
-      wanted = false;
+    timer ??= setTimeout(() => {
+      timer = undefined;
       void work();
-    });
+    }, gatherMs);
+    timer.unref();
   };
 }
 
