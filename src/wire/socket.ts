@@ -41,11 +41,14 @@ export async function openSocket(
   const out = await wayOut(outgoing);
   if (signal.aborted) throw cancelled();
   const proxy = proxyOf(outgoing, out);
-  const socket = new WebSocket(handshake.url.replace(/^http/, 'ws'), {
-    headers: Object.fromEntries(handshake.headers),
-    perMessageDeflate: false,
-    ...(proxy ? { proxy } : {}),
-  });
+  const socket = whateverNoProxySays(
+    () =>
+      new WebSocket(handshake.url.replace(/^http/, 'ws'), {
+        headers: Object.fromEntries(handshake.headers),
+        perMessageDeflate: false,
+        ...(proxy ? { proxy } : {}),
+      }),
+  );
   await opened(socket, signal, handshakeMs).catch((cause: unknown) => {
     socket.terminate();
     throw signal.aborted ? cancelled() : notOpened(destinationOf(outgoing, out).host, cause);
@@ -61,6 +64,24 @@ function proxyOf(outgoing: Outgoing, { init, via }: WayOut): Bun.WebSocketOption
   if (typeof proxy === 'object' && 'headers' in proxy && proxy.headers)
     return { url: proxy.url, headers: new Headers(proxy.headers as Record<string, string>) };
   return { url: /^\w+:\/\//.test(via) ? via : `http://${via}` };
+}
+
+/**
+ * Bun's WebSocket lets NO_PROXY overrule the proxy that it is given, with no way to say otherwise as fetch has, and reads
+ * it while it is made. By then it has been decided who goes by which proxy.
+ */
+function whateverNoProxySays(make: () => WebSocket): WebSocket {
+  const names = ['NO_PROXY', 'no_proxy'] as const;
+  const kept = names.flatMap((name) => {
+    const value = process.env[name];
+    delete process.env[name];
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  try {
+    return make();
+  } finally {
+    for (const [name, value] of kept) process.env[name] = value;
+  }
 }
 
 function opened(socket: WebSocket, signal: AbortSignal, handshakeMs: number): Promise<void> {

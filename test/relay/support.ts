@@ -35,7 +35,8 @@ export function standing(
   logins: () => readonly Login[] = () => [],
   now: () => number = Date.now,
 ): Standing {
-  const { runtime } = buildRuntime(`api-keys:\n  - ${clientKey}\nproxy-url: direct\n${text}`, {
+  const proxy = /^proxy-url:/m.test(text) ? '' : 'proxy-url: direct\n';
+  const { runtime } = buildRuntime(`api-keys:\n  - ${clientKey}\n${proxy}${text}`, {
     file: 'config.yaml',
     environment: {},
     channels: [...everyChannel, ...more],

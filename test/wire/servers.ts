@@ -44,6 +44,8 @@ export interface SocksServer extends Loopback {
   /** Where clients asked to go, as `host:port`. */
   readonly destinations: readonly string[];
   readonly credentials: readonly string[];
+  /** The ports from which it reached out. */
+  readonly ports: ReadonlySet<number>;
 }
 
 /**
@@ -55,6 +57,7 @@ export async function socksServer(
 ): Promise<SocksServer> {
   const destinations: string[] = [];
   const credentials: string[] = [];
+  const ports = new Set<number>();
   const onConnect = (socket: Socket, bytes: Buffer) => {
     const [host, rest] = addressIn(bytes);
     const port = rest.readUInt16BE(0);
@@ -62,6 +65,7 @@ export async function socksServer(
     const reply = (code: number) => socket.write(Buffer.from([5, code, 0, 1, 127, 0, 0, 1, 0, 0]));
     if (options.refuse !== undefined) return void reply(options.refuse);
     const target = connect(port, '127.0.0.1', () => {
+      ports.add(target.localPort!);
       reply(0);
       socket.pipe(target);
       target.pipe(socket);
@@ -84,7 +88,7 @@ export async function socksServer(
       options.password === undefined ? onConnect(socket, next) : onLogin(socket, next),
     );
   });
-  return Object.assign(server, { destinations, credentials });
+  return Object.assign(server, { destinations, credentials, ports });
 }
 
 /** The host of a SOCKS5 request, and what follows it. */
