@@ -23,8 +23,8 @@ export interface Seat {
   readonly provider: Standing;
   readonly credential: Standing;
   readonly model: Standing;
-  /** All of these, and the limits of the provider where it has some. */
-  readonly standings: readonly Standing[];
+  /** What the operator allows the provider as a whole, where that is limited. */
+  readonly whole: Standing | undefined;
 }
 
 /** Seats of one tier that take turns, in the order of the options. Each is ready, low on quota, or parked. */
@@ -61,7 +61,7 @@ export interface Lineup {
 }
 
 /** Everything that can stand in an option's way. */
-export type SeatStandings = Pick<Seat, 'key' | 'host' | 'provider' | 'credential' | 'model' | 'standings'>;
+export type SeatStandings = Pick<Seat, 'key' | 'host' | 'provider' | 'credential' | 'model' | 'whole'>;
 
 /** Lines the options up. Those with weight 0 take no part where weights count. */
 export function createLineup(
@@ -94,7 +94,19 @@ function ringOf(
   for (const option of options) {
     const standings = standingsOf(option);
     if (lineup.byKey.has(standings.key)) continue;
-    const seat: Seat = { option, lineup, ring, index: seats.length, ...standings };
+    const { host, provider, credential, model, whole, key } = standings;
+    const seat: Seat = {
+      option,
+      credential,
+      model,
+      host,
+      provider,
+      whole,
+      ring,
+      index: seats.length,
+      lineup,
+      key,
+    };
     seats.push(seat);
     lineup.byKey.set(seat.key, seat);
   }
@@ -147,12 +159,27 @@ export function lowAt({ credential, model }: Seat, nowMs: number): Standing | un
 }
 
 /** What stands in a seat's way, if anything. */
-export function blockAt({ standings }: Seat, nowMs: number, tokens: number): Block | undefined {
-  for (const standing of standings) {
-    const block = standing.block(nowMs, tokens);
-    if (block !== undefined) return block;
-  }
-  return undefined;
+export const blockAt = (
+  { host, provider, credential, model, whole }: Seat,
+  nowMs: number,
+  tokens: number,
+): Block | undefined =>
+  host.block(nowMs, tokens) ??
+  provider.block(nowMs, tokens) ??
+  credential.block(nowMs, tokens) ??
+  model.block(nowMs, tokens) ??
+  whole?.block(nowMs, tokens);
+
+/** Everything that can stand in a seat's way. Written out, because every request comes by here several times. */
+export function eachStanding(
+  { host, provider, credential, model, whole }: Seat,
+  work: (standing: Standing) => void,
+): void {
+  work(host);
+  work(provider);
+  work(credential);
+  work(model);
+  if (whole !== undefined) work(whole);
 }
 
 // ---------------------------------------------------------------------------------------------------------- whose turn
@@ -260,7 +287,7 @@ function following(ring: Ring, state: State, from: number, chooser: Chooser): Se
 }
 
 /** In a larger ring so many seats are compared at each turn, others each time. */
-const compared = 16;
+const compared = 8;
 /** A first byte longer ago than this says nothing any more. */
 const recentMs = 60_000;
 

@@ -4,7 +4,16 @@ import { Affinity } from './affinity.ts';
 import { Dues } from './dues.ts';
 import type { Block, Standing } from './standing.ts';
 import { Standings } from './standings.ts';
-import { blockAt, createLineup, lookAgain, type Lineup, type Option, restore, type Seat } from './lineup.ts';
+import {
+  blockAt,
+  createLineup,
+  eachStanding,
+  lookAgain,
+  type Lineup,
+  type Option,
+  restore,
+  type Seat,
+} from './lineup.ts';
 import type { Policy } from './policy.ts';
 import { lowUntil, merged, type QuotaWindow, reopensAt } from './quota.ts';
 import { remember, type RestStore } from './rest-store.ts';
@@ -249,10 +258,11 @@ export class Pool {
   /** An answer ends every rest that began before its request went out. */
   private recovered(seat: Seat, order: number): void {
     seat.model.last = undefined;
-    for (const standing of seat.standings) this.recover(standing, order);
+    eachStanding(seat, (standing) => this.recover(standing, order));
   }
 
   private recover(standing: Standing, order: number): void {
+    if (standing.failures === 0 && standing.rest === undefined) return;
     if (standing.rest !== undefined && standing.rest.since > order) return;
     standing.failures = 0;
     standing.suspects?.clear();
@@ -262,6 +272,7 @@ export class Pool {
   private lift(standing: Standing): void {
     standing.rest = undefined;
     standing.failures = 0;
+    standing.suspects?.clear();
     remember(this.store, standing, this.now());
     this.release(standing);
   }

@@ -26,31 +26,33 @@ const unknown: readonly QuotaWindow[] = [];
  * so most of it comes into being only when something happens.
  */
 export class Standing {
+  // What every request reads comes first, so that it lies together: with many credentials memory is what costs.
+  rest: Rest | undefined = undefined;
+  private meter: Meter | undefined = undefined;
+  /** Seats out of rotation because of this; they come back when it changes. */
+  parked: Seat[] | undefined = undefined;
   inFlight = 0;
-  rest: Rest | undefined;
-  /** In a row; the first success forgets them. */
-  failures = 0;
-  last: { readonly error: GatewayError; readonly atMs: number } | undefined;
-  quota: readonly QuotaWindow[] = unknown;
   /** Until when less of a quota is left than the operator wants to keep. */
   lowUntilMs = 0;
+  /** In a row; the first success forgets them. */
+  failures = 0;
   /** The recent time to the first byte, smoothed. */
   firstByteMs = 0;
   firstByteAtMs = 0;
-  /** Seats out of rotation because of this; they come back when it changes. */
-  parked: Seat[] | undefined;
-  /** When they are to be looked at again. */
+  last: { readonly error: GatewayError; readonly atMs: number } | undefined = undefined;
+  quota: readonly QuotaWindow[] = unknown;
+  /** When the parked are to be looked at again. */
   dueMs = 0;
+  readonly sphere: Sphere | 'limits';
+  readonly key: string;
   /** What a provider may be asked again, for requests that it has failed. */
   readonly budget: Budget | undefined;
   /** Models of credentials that rest because a provider or host was in trouble, until it is known to be. */
   readonly suspects: Set<Standing> | undefined;
-  private meter: Meter | undefined;
 
-  constructor(
-    readonly sphere: Sphere | 'limits',
-    readonly key: string,
-  ) {
+  constructor(sphere: Sphere | 'limits', key: string) {
+    this.sphere = sphere;
+    this.key = key;
     this.budget = sphere === 'provider' ? new Budget() : undefined;
     this.suspects = sphere === 'provider' || sphere === 'host' ? new Set() : undefined;
   }

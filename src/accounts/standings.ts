@@ -33,14 +33,10 @@ export class Standings {
     const host = this.place('host', keys.host);
     const provider = this.place('provider', keys.provider);
     const model = this.model(ledger, name);
-    const standings = [host, provider, credential, model];
     const limits = policy.providerLimits.get(account.provider);
-    if (limits !== undefined) {
-      const all = this.place('limits', keys.limits);
-      all.limits = limits;
-      standings.push(all);
-    }
-    return { key: model.key, host, provider, credential, model, standings };
+    const whole = limits && this.place('limits', keys.limits);
+    if (whole !== undefined) whole.limits = limits;
+    return { key: model.key, host, provider, credential, model, whole };
   }
 
   /** The same of what is known already; nothing comes into being. */

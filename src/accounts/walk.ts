@@ -1,5 +1,15 @@
 import type { GatewayError } from '../core/error.ts';
-import { blockAt, type Chooser, type Lineup, lowAt, type Option, park, pick, type Seat } from './lineup.ts';
+import {
+  blockAt,
+  type Chooser,
+  eachStanding,
+  type Lineup,
+  lowAt,
+  type Option,
+  park,
+  pick,
+  type Seat,
+} from './lineup.ts';
 import type { Policy } from './policy.ts';
 import type { Standing } from './standing.ts';
 
@@ -194,9 +204,11 @@ export class Walk<T extends Option = Option> implements Chooser {
     if (seat === undefined) return;
     this.seat = undefined;
     const nowMs = this.ground.now();
-    for (const standing of seat.standings) standing.give(nowMs, tokens - this.tokens);
-    for (const standing of seat.standings)
+    const more = tokens - this.tokens;
+    eachStanding(seat, (standing) => standing.give(nowMs, more));
+    eachStanding(seat, (standing) => {
       if (standing.parked !== undefined) this.ground.freed(standing, nowMs);
+    });
   }
 
   refuses(seat: Seat): boolean {
@@ -266,7 +278,7 @@ export class Walk<T extends Option = Option> implements Chooser {
     if (!this.woes?.troubled.has(seat.provider)) seat.provider.budget!.earn(this.wish.policy.retryShare);
     this.seat = seat;
     this.order = this.ground.nextOrder();
-    for (const standing of seat.standings) standing.take(nowMs, this.tokens);
+    eachStanding(seat, (standing) => standing.take(nowMs, this.tokens));
     return seat.option as T;
   }
 }
@@ -288,11 +300,11 @@ function objection(seat: Seat, nowMs: number, tokens: number): string | undefine
 }
 
 /** Nothing but guesses stands in its way, and those have had their pause. */
-function mayBeTried({ standings }: Seat, nowMs: number, tokens: number): boolean {
-  for (const standing of standings) {
+function mayBeTried(seat: Seat, nowMs: number, tokens: number): boolean {
+  let may = true;
+  eachStanding(seat, (standing) => {
     const block = standing.block(nowMs, tokens);
-    if (block?.why === 'limited') return false;
-    if (block && standing.rest!.aloneMs > nowMs) return false;
-  }
-  return true;
+    if (block !== undefined && (block.why === 'limited' || standing.rest!.aloneMs > nowMs)) may = false;
+  });
+  return may;
 }
