@@ -5,7 +5,7 @@ import { mask } from '../accounts/account.ts';
 import type { Keeper } from '../accounts/keeper.ts';
 import { type LoginView, viewOf } from '../accounts/view.ts';
 import { expandPath, hereabouts } from '../config/places.ts';
-import { isSecretName, looksSecret } from '../config/secrets.ts';
+import { isSecretName, looksSecret, maskUrl } from '../config/secrets.ts';
 import { GatewayError } from '../core/error.ts';
 import { writeAtomic } from '../state/write.ts';
 import { type Options, UsageError } from './arguments.ts';
@@ -70,7 +70,7 @@ const line = (name: string, value: unknown): string =>
 
 /** Fields as anybody may see them. Names of other programs come in every spelling. */
 export function masked(value: unknown, name = ''): unknown {
-  if (typeof value === 'string') return isSecret(name, value) ? mask(value) : value;
+  if (typeof value === 'string') return isSecret(name, value) ? mask(value) : maskUrl(value);
   if (Array.isArray(value)) return value.map((item) => masked(item, name));
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, masked(child, key)]));

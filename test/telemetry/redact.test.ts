@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'bun:test';
-import { clean, describe as tell, loggableHeaders, plain, redact } from '../../src/telemetry/redact.ts';
+import {
+  clean,
+  describe as tell,
+  loggableHeaders,
+  plain,
+  redact,
+  without,
+} from '../../src/telemetry/redact.ts';
 
 describe('redact', () => {
   const secrets: readonly (readonly [text: string, told: string])[] = [
@@ -84,5 +91,26 @@ test('only headers of the list may be logged', () => {
     'user-agent': 'sdk/1.0',
     'x-ratelimit-remaining-requests': '7',
     'retry-after': '3',
+  });
+});
+
+describe('secrets that are known', () => {
+  const secret = 'Zq7/opaque+secret"9fK2';
+
+  test.each([
+    ['as they are', `You sent ${secret} twice: ${secret}.`],
+    ['in JSON', JSON.stringify({ token: secret })],
+    ['in a URL', `https://x/?t=${encodeURIComponent(secret)}`],
+    ['cut off', `The beginning was ${secret.slice(0, 12)}`],
+  ])('are taken out of a text, %s', (_, text) => {
+    const told = without(text, [secret]);
+    expect(told).not.toContain(secret.slice(0, 6));
+    expect(told).not.toContain('opaque');
+    expect(told).toContain('[redacted]');
+  });
+
+  test('leave a text without them as it was', () => {
+    const text = 'Nothing of it stands here, Zq7/ neither.';
+    expect(without(text, [secret])).toBe(text);
   });
 });
