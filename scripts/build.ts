@@ -74,6 +74,8 @@ async function compile({ target, file }: Output): Promise<void> {
     sourcemap: 'none',
     // Parsed at build time: a start then takes a fraction of the time, for a tenth more of size.
     bytecode: true,
+    // The start that only lifts a limit and starts anew loads no more than that.
+    splitting: true,
     format: 'esm',
     define: {
       BUILD_COMMIT: JSON.stringify(stamp.commit),

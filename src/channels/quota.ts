@@ -47,20 +47,37 @@ export function windowsBy(
   return windows.filter((window) => window !== undefined);
 }
 
+/** Upstreams send the same few headers with every answer; foreign names could be many, so their number is bounded. */
+const mostRemembered = 512;
+
+/** The same reading of names, each made once. */
+export function remembered(read: (name: string) => string | undefined): (name: string) => string | undefined {
+  const known = new Map<string, string | undefined>();
+  return (name) => {
+    if (known.has(name)) return known.get(name);
+    if (known.size >= mostRemembered) known.clear();
+    const verdict = read(name);
+    known.set(name, verdict);
+    return verdict;
+  };
+}
+
 /**
  * `x-ratelimit-limit-requests` and its kin: OpenAI and Groq (`requests`, `tokens`), Cerebras (`requests-day`), Mistral
  * (`req-minute`), OpenRouter and Together (no name at all), with resets as durations, dates, seconds or moments.
  */
-export const rateLimits = (headers: Headers, now: number): readonly QuotaWindow[] =>
-  ['x-ratelimit', 'ratelimit'].flatMap((family) => {
-    const pattern = new RegExp(`^${family}-(?:limit|remaining)(?:-(.+))?$`);
-    return windowsBy(
-      headers,
-      (header) => {
-        const found = pattern.exec(header);
-        return found ? (found[1] ?? '') : undefined;
-      },
-      (name, part) => `${family}-${part}${name === '' ? '' : `-${name}`}`,
-      now,
-    );
-  });
+export function rateLimits(headers: Headers, now: number): readonly QuotaWindow[] {
+  const found = families.map(({ nameIn, headerOf }) => windowsBy(headers, nameIn, headerOf, now));
+  return found.flat();
+}
+
+const families = ['x-ratelimit', 'ratelimit'].map((family) => {
+  const pattern = new RegExp(`^${family}-(?:limit|remaining)(?:-(.+))?$`);
+  return {
+    nameIn: remembered((header) => {
+      const found = pattern.exec(header);
+      return found ? (found[1] ?? '') : undefined;
+    }),
+    headerOf: (name: string, part: Part) => `${family}-${part}${name === '' ? '' : `-${name}`}`,
+  };
+});

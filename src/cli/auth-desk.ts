@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Entitlements } from '../accounts/entitlements.ts';
 import type { Keeper, Kept } from '../accounts/keeper.ts';
 import type { Place } from '../accounts/roster.ts';
 import { absenceOf, isAbsent } from '../accounts/absent.ts';
@@ -9,11 +10,12 @@ import { createState } from '../state/state.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type Options, UsageError } from './arguments.ts';
 import { type Grounds, groundsOf } from './ask.ts';
-import { openKeeper } from './keeping.ts';
+import { openEntitlements, openKeeper } from './keeping.ts';
 
 /** What the `auth` commands work on: the same folder, config and memory as the gateway, which may be running. */
 export interface AuthDesk extends Grounds {
   readonly keeper: Keeper;
+  readonly entitlements: Entitlements;
   readonly folder: string;
   readonly home: string;
   readonly cwd: string;
@@ -40,6 +42,7 @@ export async function openAuthDesk(options: Options): Promise<AuthDesk> {
   return {
     ...grounds,
     keeper,
+    entitlements: openEntitlements(state),
     folder,
     home,
     cwd,
@@ -53,6 +56,7 @@ export async function openAuthDesk(options: Options): Promise<AuthDesk> {
 /** A command that cannot do what was asked; the message says why and what to do. Exit code 1. */
 export class AuthFailure extends Error {
   override readonly name = 'AuthFailure';
+  readonly exitCode = 1;
 }
 
 /** @throws AuthFailure for a channel that is left out, UsageError for one that nobody knows. */

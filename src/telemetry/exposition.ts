@@ -1,4 +1,3 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Metrics, Observe } from './metrics.ts';
 import type { LiveProvider } from './telemetry.ts';
 
@@ -15,7 +14,42 @@ export interface Exposition {
 /** Seconds. A token may come after milliseconds from a cache, or a thinking model's answer after minutes. */
 const buckets = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320];
 
+/** What is observed until the next scrape; the oldest are given to the histograms when there are so many. */
+const mostWaiting = 8_192;
+
+/** Loads its library at first need, because every start would feel it. */
 export function exposition(): Exposition {
+  const durations: Observed[] = [];
+  const firstBytes: Observed[] = [];
+  let filling: Promise<Registers> | undefined;
+
+  const registers = (): Promise<Registers> => (filling ??= import('prom-client').then(createRegisters));
+
+  async function fill(): Promise<Registers> {
+    const made = await registers();
+    for (const [provider, ms] of durations.splice(0)) made.duration.observe({ provider }, ms / 1000);
+    for (const [provider, ms] of firstBytes.splice(0)) made.firstByte.observe({ provider }, ms / 1000);
+    return made;
+  }
+
+  function keep(observed: Observed[], provider: string, ms: number): void {
+    if (observed.push([provider, ms]) === mostWaiting) void fill();
+  }
+
+  return {
+    observe: {
+      duration: (provider, ms) => keep(durations, provider, ms),
+      firstByte: (provider, ms) => keep(firstBytes, provider, ms),
+    },
+    text: async (metrics, live, lostLines) => (await fill()).text(metrics, live, lostLines),
+  };
+}
+
+type Observed = readonly [provider: string, ms: number];
+
+type Registers = ReturnType<typeof createRegisters>;
+
+function createRegisters({ Counter, Gauge, Histogram, Registry }: typeof import('prom-client')) {
   const registry = new Registry();
   const registers = [registry];
   const counter = (name: string, help: string, ...labelNames: string[]) =>
@@ -101,11 +135,9 @@ export function exposition(): Exposition {
   }
 
   return {
-    observe: {
-      duration: (provider, ms) => duration.observe({ provider }, ms / 1000),
-      firstByte: (provider, ms) => firstByte.observe({ provider }, ms / 1000),
-    },
-    async text(metrics, live, lostLines) {
+    duration,
+    firstByte,
+    async text(metrics: Metrics, live: readonly LiveProvider[], lostLines: number) {
       readCounters(metrics, lostLines);
       readLive(metrics, live);
       return { contentType: registry.contentType, body: await registry.metrics() };

@@ -49,10 +49,14 @@ const mostPerTurn = 100;
 
 /** Traces over a shelf. */
 export function createTraces({ shelf, most = mostInMemory }: TracesOptions): Traces {
-  /** By id, oldest first. An id that a client uses twice means its newest request. */
-  const kept = new Map<string, ClosedRecord>();
+  /** A ring: the newest stands before `next`. An id that a client uses twice means its newest request. */
+  const kept = Array.from<ClosedRecord | undefined>({ length: most });
+  let next = 0;
   let waiting: ClosedRecord[] = [];
   let turn: ReturnType<typeof setTimeout> | undefined;
+
+  const newestFirst = (): readonly ClosedRecord[] =>
+    [...kept.slice(next), ...kept.slice(0, next)].filter((closed) => closed !== undefined).reverse();
 
   function write(records: readonly ClosedRecord[]): void {
     for (const closed of records) shelf.put(closed.record.id, traceOf(closed));
@@ -67,20 +71,23 @@ export function createTraces({ shelf, most = mostInMemory }: TracesOptions): Tra
 
   return {
     add(closed) {
-      const { id } = closed.record;
-      kept.delete(id);
-      kept.set(id, closed);
-      if (kept.size > most) kept.delete(kept.keys().next().value!);
+      kept[next] = closed;
+      next = (next + 1) % most;
       if (waiting.length < most) waiting.push(closed);
       turn ??= setTimeout(writeSome, writeEveryMs);
       turn.unref();
     },
     find(id) {
-      const closed = kept.get(id);
+      const closed = newestFirst().find(({ record }) => record.id === id);
       return closed ? traceOf(closed) : shelf.get(id);
     },
     newest(limit) {
-      const newest = [...kept.values()].slice(-limit).reverse().map(traceOf);
+      const byId = new Map<string, ClosedRecord>();
+      for (const closed of newestFirst()) {
+        if (byId.size === limit) break;
+        if (!byId.has(closed.record.id)) byId.set(closed.record.id, closed);
+      }
+      const newest = [...byId.values()].map(traceOf);
       if (newest.length === limit) return newest;
       const known = new Set(newest.map(({ id }) => id));
       const earlier = shelf.newest(limit + newest.length).filter(({ id }) => !known.has(id));

@@ -1,5 +1,5 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { SocksClient, type SocksProxy } from 'socks';
+import type { SocksProxy } from 'socks';
 
 /**
  * SOCKS for Bun's fetch, which speaks HTTP proxies only: one HTTP proxy on the loopback, started at first use, that
@@ -93,6 +93,8 @@ async function carry(client: Socket, head: string, rest: Buffer): Promise<void> 
   if (!destination) return refuse(client, '400 Bad Request');
   try {
     const { host, port } = destination;
+    // Loaded only now: most gateways never need it, and it would be felt at every start.
+    const { SocksClient } = await import('socks');
     const { socket } = await SocksClient.createConnection({
       proxy,
       command: 'connect',

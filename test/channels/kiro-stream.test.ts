@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { messageFrames } from '../../src/channels/kiro/frames.ts';
+import { messageCodec, messageFrames } from '../../src/channels/kiro/frames.ts';
 import { decodeStream } from '../../src/channels/kiro/decode-stream.ts';
 import { decodeError, decodeException } from '../../src/channels/kiro/errors.ts';
 import type { ChatEvent } from '../../src/core/event.ts';
@@ -11,10 +11,12 @@ import { awsError, awsEvent, awsException, awsMessage } from '../support/kiro-fr
 import { messagesOf, type KiroManner } from '../support/kiro-upstream.ts';
 import { random } from '../support/random.ts';
 
+const codec = await messageCodec();
+
 /** What the service's binary stream is read as, however it comes. */
 
 const events = (...chunks: readonly Uint8Array[]): ChatEvent[] =>
-  run(chain(messageFrames(), decodeStream()), chunks);
+  run(chain(messageFrames(codec), decodeStream()), chunks);
 
 const told: KiroManner = { counts: 'told', thoughts: 'events' };
 
@@ -81,7 +83,7 @@ describe.each(Object.entries(answers))('%s', (_, bytes) => {
   });
 
   test('end in one error when the frames of the lane are cut at any byte', () => {
-    const spelled = Buffer.from(run(messageFrames(), [bytes]).map(render).join(''));
+    const spelled = Buffer.from(run(messageFrames(codec), [bytes]).map(render).join(''));
     const whole = run(chain(frames(), decodeStream()), [spelled]);
     expect(plainly(whole)).toEqual(plainly(events(bytes)));
     const closing = spelled.indexOf('event: gateway-end');

@@ -1,7 +1,7 @@
 import type { QuotaWindow } from '../../accounts/quota.ts';
 import { compact } from '../../core/json.ts';
 import { numberOf, waitOf } from '../../protocols/waits.ts';
-import { windowsBy } from '../quota.ts';
+import { remembered, windowsBy } from '../quota.ts';
 import { sharedWindows } from './judge.ts';
 
 /**
@@ -9,15 +9,14 @@ import { sharedWindows } from './judge.ts';
  * windows of a subscription. The window that only some models count against names none of them, so it says nothing here.
  */
 export function quota(headers: Headers, now: number): readonly QuotaWindow[] {
-  const limits = windowsBy(
-    headers,
-    (header) => /^anthropic-ratelimit-(?!unified)(.+)-(?:limit|remaining)$/.exec(header)?.[1],
-    (name, part) => `anthropic-ratelimit-${name}-${part}`,
-    now,
-  );
+  const limits = windowsBy(headers, limitIn, (name, part) => `anthropic-ratelimit-${name}-${part}`, now);
   const unified = sharedWindows.map((name) => unifiedWindow(headers, name, now));
   return [...limits, ...unified.filter((window) => window !== undefined)];
 }
+
+const limitIn = remembered(
+  (header) => /^anthropic-ratelimit-(?!unified)(.+)-(?:limit|remaining)$/.exec(header)?.[1],
+);
 
 function unifiedWindow(headers: Headers, name: string, now: number): QuotaWindow | undefined {
   const source = `anthropic-ratelimit-unified-${name}`;

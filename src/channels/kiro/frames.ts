@@ -1,4 +1,4 @@
-import { EventStreamCodec } from '@smithy/eventstream-codec';
+import type { EventStreamCodec } from '@smithy/eventstream-codec';
 import { compact, tryParseObject } from '../../core/json.ts';
 import type { Machine } from '../../core/machine.ts';
 import type { Answered } from '../../wire/fetch.ts';
@@ -14,17 +14,26 @@ const largest = 10 * 1024 * 1024;
 
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
-const codec = new EventStreamCodec(
-  (bytes) => (typeof bytes === 'string' ? bytes : decoder.decode(bytes)),
-  (text) => Buffer.from(text),
-);
+let codec: Promise<EventStreamCodec> | undefined;
+
+/** What reads the messages; loaded at first use, because most gateways never need it and every start would feel it. */
+export function messageCodec(): Promise<EventStreamCodec> {
+  codec ??= import('@smithy/eventstream-codec').then(
+    (library) =>
+      new library.EventStreamCodec(
+        (bytes) => (typeof bytes === 'string' ? bytes : decoder.decode(bytes)),
+        (text) => Buffer.from(text),
+      ),
+  );
+  return codec;
+}
 
 /**
  * The binary messages of an AWS event stream as frames, named by their event; both checksums of each are verified. A
  * message that is damaged becomes a last frame that says so. Whole messages up to the end of the body are followed by a
  * closing frame, because the wire itself has no closing mark that always comes.
  */
-export function messageFrames(): Machine<Uint8Array, Frame> {
+export function messageFrames(codec: EventStreamCodec): Machine<Uint8Array, Frame> {
   let held: Uint8Array[] = [];
   let length = 0;
   /** How many bytes are needed to go on: a prelude, or the whole message that it announced. */
@@ -58,7 +67,7 @@ export function messageFrames(): Machine<Uint8Array, Frame> {
         held = [all.subarray(total)];
         length -= total;
         needed = preludeBytes;
-        const message = decoded(all.subarray(0, total));
+        const message = decoded(codec, all.subarray(0, total));
         if (typeof message === 'string') return yield* damage(message);
         yield frameOf(message);
       }
@@ -72,7 +81,7 @@ export function messageFrames(): Machine<Uint8Array, Frame> {
 type Message = ReturnType<EventStreamCodec['decode']>;
 
 /** The message, or what is wrong with it. */
-function decoded(bytes: Uint8Array): Message | string {
+function decoded(codec: EventStreamCodec, bytes: Uint8Array): Message | string {
   try {
     return codec.decode(bytes);
   } catch (thrown) {
@@ -110,16 +119,16 @@ const oneLine = (text: string): string => text.replace(/[\r\n]+/g, ' ');
  * A binary answer as one of server-sent events, which is what the relay's lanes read.
  * @param promptTokens a guess, for answers that do not say what the prompt cost.
  */
-export function asEventStream(answer: Answered, promptTokens: number): Answered {
+export async function asEventStream(answer: Answered, promptTokens: number): Promise<Answered> {
   const type = answer.headers.get('content-type') ?? '';
   if (!answer.ok || answer.body === null || /json|html|text\//i.test(type)) return answer;
   const headers = new Headers(answer.headers);
   headers.set('content-type', 'text/event-stream');
-  return { ...rebodied(answer, rendered(promptTokens)), headers };
+  return { ...rebodied(answer, rendered(await messageCodec(), promptTokens)), headers };
 }
 
-function rendered(promptTokens: number): Machine<Uint8Array, Uint8Array> {
-  const frames = messageFrames();
+function rendered(codec: EventStreamCodec, promptTokens: number): Machine<Uint8Array, Uint8Array> {
+  const frames = messageFrames(codec);
   let opening = render({ event: promptFrame, data: JSON.stringify({ tokens: promptTokens }) });
   function* said(batch: Iterable<Frame>): Iterable<Uint8Array> {
     const text = opening + [...batch].map(render).join('');
