@@ -21,6 +21,7 @@ import { createDiscovery, type Discovery, discoveryLimits } from './models/disco
 import { protocols } from './protocols/index.ts';
 import { createRelay } from './relay/handle.ts';
 import { createMemory } from './relay/memory.ts';
+import { hearAsked } from './relay/quota.ts';
 import { createApp } from './server/app.ts';
 import type { Hall } from './server/hall.ts';
 import { listen, ListenError } from './server/listen.ts';
@@ -75,6 +76,7 @@ export async function serve(options: { readonly config?: string }): Promise<void
     state,
     changed: once(() => steward.refresh()),
     mended: (login) => lift(login, steward.current, pool),
+    counted: (login) => hearAsked(login, steward.current, pool),
   }));
   await keeper.load();
   const discovery = (late.discovery = createDiscovery({

@@ -66,6 +66,8 @@ export interface KeeperOptions {
   readonly changed?: () => void;
   /** A login that failed can be used again: it was renewed after all, or somebody else has written its file. */
   readonly mended?: (login: Login) => void;
+  /** The provider has said anew what is left of a login's quota. */
+  readonly counted?: (login: Login) => void;
   readonly now?: () => number;
   readonly random?: () => number;
   readonly fetch?: Fetch;
@@ -190,6 +192,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
       if (quota && now() - login.quotaReadAt > askMs.quota) {
         login.quotaReadAt = now();
         login.quota = await quota(login, renewals.net(login));
+        options.counted?.(login);
       }
       if (models && now() - login.modelsReadAt > askMs.models) {
         login.modelsReadAt = now();

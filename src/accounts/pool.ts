@@ -15,7 +15,7 @@ import {
   type Seat,
 } from './lineup.ts';
 import type { Policy } from './policy.ts';
-import { lowUntil, merged, type QuotaWindow, reopensAt } from './quota.ts';
+import { lowUntil, merged, type QuotaWindow, reopensAt, usedUp } from './quota.ts';
 import { remember, type RestStore } from './rest-store.ts';
 import { breakAfter, restAfter, sphereOf } from './rests.ts';
 import { type Ground, Walk, type Wish } from './walk.ts';
@@ -116,10 +116,7 @@ export class Pool {
     const { credential, model } = this.standings.of(option, policy);
     const byModel = Map.groupBy(windows, ({ model: name }) => (name === undefined ? credential : model));
     for (const [standing, told] of byModel) {
-      standing.quota = merged(standing.quota, told, nowMs);
-      const before = standing.lowUntilMs;
-      standing.lowUntilMs = lowUntil(standing.quota, policy.reserve, nowMs);
-      if (standing.lowUntilMs < before) this.release(standing);
+      this.learn(standing, told, policy.reserve, nowMs);
       const opensAt = reopensAt(told) ?? 0;
       const untilMs = Math.min(opensAt, nowMs + policy.longestMs);
       if (!policy.cooling || option.account.neverRests || untilMs <= (standing.rest?.untilMs ?? nowMs))
@@ -133,6 +130,19 @@ export class Pool {
         error: error(),
       };
       remember(this.store, standing, nowMs);
+    }
+  }
+
+  /**
+   * What a provider said of an account's quota when it was asked. Its word decides who is preferred and ends a rest for a
+   * quota that is back; nobody rests for it, because it may count what some models only take.
+   */
+  asked(account: Account, windows: readonly QuotaWindow[], policy: Policy): void {
+    const nowMs = this.now();
+    for (const [model, told] of Map.groupBy(windows, (window) => window.model)) {
+      const standing = this.standings.one(account, model);
+      this.learn(standing, told, policy.reserve, nowMs);
+      if (standing.rest?.error.fault.kind === 'quota-exhausted' && !told.some(usedUp)) this.lift(standing);
     }
   }
 
@@ -198,6 +208,14 @@ export class Pool {
   /** Forgets accounts that no longer exist; called after a reload. */
   keep(accounts: Iterable<Account>): void {
     this.standings.keep(new Set([...accounts].map(({ id }) => id)));
+  }
+
+  /** Brings up to date what is known of a quota, and whether others are preferred because of it. */
+  private learn(standing: Standing, told: readonly QuotaWindow[], reserve: number, nowMs: number): void {
+    standing.quota = merged(standing.quota, told, nowMs);
+    const before = standing.lowUntilMs;
+    standing.lowUntilMs = lowUntil(standing.quota, reserve, nowMs);
+    if (standing.lowUntilMs < before) this.release(standing);
   }
 
   // --------------------------------------------------------------------------------------------------------- line-ups

@@ -4,6 +4,8 @@ export interface QuotaWindow {
   readonly name: string;
   /** The model it is counted for; absent: all of them. */
   readonly model?: string;
+  /** The project it is counted in, where a login acts in several; absent: all of them. */
+  readonly workspace?: string;
   /** How much there is in all, in the window's own unit. */
   readonly limit?: number;
   readonly remaining?: number;

@@ -39,7 +39,13 @@ export class Standings {
     return { key: model.key, host, provider, credential, model, whole };
   }
 
-  /** The same of what is known already; nothing comes into being. */
+  /** That of an account, or of one model of it. */
+  one(account: Account, model?: string): Standing {
+    const ledger = this.ledgers.get(account.id) ?? this.open(account);
+    return model === undefined ? ledger.credential : this.model(ledger, model);
+  }
+
+  /** Everything that can stand in an option's way and is known already; nothing comes into being. */
   known({ account, model }: Option): Partial<Record<Standing['sphere'], Standing>> {
     const keys = placesOf(account);
     const ledger = this.ledgers.get(account.id);

@@ -10,7 +10,7 @@ import type { Limits, State } from '../state/state.ts';
 import type { Log } from '../telemetry/log.ts';
 
 /** What the logins of one auth folder are kept with. */
-export interface Keeping extends Pick<KeeperOptions, 'changed' | 'mended'> {
+export interface Keeping extends Pick<KeeperOptions, 'changed' | 'mended' | 'counted'> {
   /** The auth folder. */
   readonly folder: string;
   readonly config: () => Config;

@@ -1,3 +1,6 @@
+import type { Login } from '../accounts/login.ts';
+import type { Pool } from '../accounts/pool.ts';
+import type { Runtime } from '../config/runtime.ts';
 import { GatewayError } from '../core/error.ts';
 import type { Errand } from './errand.ts';
 import type { Attempt } from './plan.ts';
@@ -15,6 +18,17 @@ export function hearQuota(
 ): void {
   const windows = attempt.connection.quota?.(headers, tools.now(), body) ?? [];
   if (windows.length > 0) tools.pool.told(attempt, windows, policyOf(config), usedUp);
+}
+
+/** Takes over what a login's provider said of its quota when it was asked for it. */
+export function hearAsked({ id, quota }: Login, { config, connections }: Runtime, pool: Pool): void {
+  for (const { accounts } of connections)
+    for (const account of accounts) {
+      const { secret, workspace } = account;
+      if (secret.kind !== 'login' || secret.login.id !== id) continue;
+      const its = quota.filter((window) => [undefined, workspace].includes(window.workspace));
+      pool.asked(account, its, policyOf(config));
+    }
 }
 
 const usedUp = (): GatewayError =>

@@ -122,6 +122,20 @@ describe('quota', () => {
     ).toBe('abc');
   });
 
+  test('a login that was asked for its quota is preferred or not by what it said, and a rest for it ends', () => {
+    const { pool, serve, fail, now } = clocked();
+    const [a] = abc;
+    pool.asked(a!.account, [window({ remaining: 0 }, now())], policy());
+    expect([1, 2, 3, 4].map(() => serve(abc)).join('')).toBe('bcbc');
+    // Whether all models need what is used up only a request can tell.
+    expect(serve([a!])).toBe('a');
+    fail([a!], () => error({ kind: 'quota-exhausted' }, { retryAfterMs: 3_600_000 }));
+    pool.asked(a!.account, [window({ remaining: 1, model: 'n' }, now())], policy());
+    expect(serve([a!])).toBe('-');
+    pool.asked(a!.account, [window({ remaining: 90 }, now())], policy());
+    expect(serve([a!])).toBe('a');
+  });
+
   test('what is used up rests until it opens again, capped, and for its model only where it names one', () => {
     const { pool, serve, pass, now } = clocked();
     const [a] = abc;

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import type { Json } from '../../src/core/json.ts';
 import { type Desk, minutes, noon, openDesk } from '../accounts/desk.ts';
+import { hearAsked } from '../../src/relay/quota.ts';
 import { post, standing, type Standing, type Upstream, upstream } from './support.ts';
 
 /** Requests that are paid for by a login, from the client to an upstream that knows which tokens live. */
@@ -23,13 +24,13 @@ const completion = {
 };
 
 /** @param files logins of the folder: their names and when their tokens end. */
-async function open(files: Readonly<Record<string, number>>) {
+async function open(files: Readonly<Record<string, number>>, at = openDesk()) {
   api = upstream((request) => {
     const token = request.headers.get('authorization')?.replace('Bearer ', '') ?? '';
     if (desk.provider.check(token) === 'live') return Response.json(completion);
     return Response.json({ error: { message: 'The token has expired.', type: 'auth' } }, { status: 401 });
   });
-  desk = openDesk();
+  desk = at;
   const endpoints = { ...desk.channel.logins!.endpoints, api: api.url };
   (desk.channel.logins as { endpoints: Readonly<Record<string, string>> }).endpoints = endpoints;
   for (const [name, endsAt] of Object.entries(files))
@@ -44,6 +45,33 @@ async function open(files: Readonly<Record<string, number>>) {
 }
 
 describe('a login', () => {
+  test('whose provider says that little is left is used after one with more, and told of by its project', async () => {
+    const left: Record<string, number> = { a: 0.01, b: 0.9 };
+    desk = openDesk({
+      logins: {
+        quota: ({ identity }) =>
+          Promise.resolve([
+            {
+              name: 'weekly',
+              remainingShare: left[identity.account[0]!]!,
+              resetsAt: Date.now() + 3_600_000,
+              source: 'test',
+              seenAt: noon,
+            },
+            { name: 'other', workspace: 'elsewhere', remainingShare: 0, source: 'test', seenAt: noon },
+          ]),
+      },
+      keeper: { counted: (login) => hearAsked(login, gateway.runtime, gateway.pool) },
+    });
+    const { ask } = await open({ a: noon + 60 * minutes, b: noon + 60 * minutes }, desk);
+    for (const { login } of desk.keeper.files) await desk.keeper.ask(login!);
+    for (let count = 0; count < 4; count++) await ask();
+    const token = desk.keeper.find('b.json')!.login!.fields['access_token'];
+    expect(new Set(api.requests.map(({ headers }) => headers.get('authorization')))).toEqual(
+      new Set([`Bearer ${String(token)}`]),
+    );
+  });
+
   test('serves, with its token as it is at that moment', async () => {
     const { ask } = await open({ a: noon + 60 * minutes });
     expect((await (await ask()).json()) as Json).toMatchObject({

@@ -3,7 +3,7 @@ import { Pool } from '../../src/accounts/pool.ts';
 import type { Channel } from '../../src/channels/channel.ts';
 import { channels as everyChannel } from '../../src/channels/index.ts';
 import { buildRuntime } from '../../src/config/build.ts';
-import type { Steward } from '../../src/config/runtime.ts';
+import type { Runtime, Steward } from '../../src/config/runtime.ts';
 import { protocols } from '../../src/protocols/index.ts';
 import { createRelay } from '../../src/relay/handle.ts';
 import { createApp } from '../../src/server/app.ts';
@@ -16,6 +16,8 @@ export const clientKey = 'sk-client-0123456789abcdef';
 export interface Standing {
   readonly url: string;
   readonly port: number;
+  readonly pool: Pool;
+  readonly runtime: Runtime;
   /** The request log so far, parsed. */
   logged(): readonly Record<string, any>[];
   /** Resolves with the log line of the request number `count` (from 1). */
@@ -56,9 +58,10 @@ export function standing(
     apply: fixed,
     reload: fixed,
   };
+  const pool = new Pool({ now });
   const app = createApp({
     steward,
-    relay: createRelay({ pool: new Pool({ now }), now, log: telemetry.log, close }),
+    relay: createRelay({ pool, now, log: telemetry.log, close }),
     protocols,
     telemetry: { ...telemetry, close },
     readiness: () => ({ ready: true, reasons: [] }),
@@ -76,6 +79,8 @@ export function standing(
   return {
     url,
     port: server.port!,
+    pool,
+    runtime,
     logged,
     line: (count) =>
       new Promise((resolve) => {

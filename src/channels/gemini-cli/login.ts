@@ -144,6 +144,7 @@ async function quota(login: Login, net: Net): Promise<readonly QuotaWindow[]> {
     return compact({
       name: several ? `${unit} of ${project}` : unit,
       model: readString(bucket.modelId),
+      workspace: several ? project : undefined,
       remaining: readNumber(Number(bucket.remainingAmount ?? NaN)),
       // What is zero is left out.
       remainingShare: readNumber(bucket.remainingFraction) ?? 0,
