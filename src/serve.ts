@@ -1,9 +1,11 @@
 import { join } from 'node:path';
 import type { Keeper } from './accounts/keeper.ts';
+import { createEntitlements, type Entitlements, entitlementLimits } from './accounts/entitlements.ts';
 import type { Login } from './accounts/login.ts';
 import { Pool } from './accounts/pool.ts';
 import { createTally } from './accounts/tally.ts';
 import { restLimits, restStore } from './accounts/rest-store.ts';
+import { createGate, guardBy } from './admin/gate.ts';
 import type { AdminHall } from './admin/hall.ts';
 import { createAdmin } from './admin/index.ts';
 import { discoverConfig } from './config/discover.ts';
@@ -22,6 +24,7 @@ import { protocols } from './protocols/index.ts';
 import { createRelay } from './relay/handle.ts';
 import { createMemory } from './relay/memory.ts';
 import { hearAsked } from './relay/quota.ts';
+import { isLocal } from './server/address.ts';
 import { createApp } from './server/app.ts';
 import type { Hall } from './server/hall.ts';
 import { listen, ListenError } from './server/listen.ts';
@@ -66,7 +69,12 @@ export async function serve(options: { readonly config?: string }): Promise<void
   const live = () => liveProviders(steward.current, pool);
   const state = openState(paths, telemetry);
   const keepsRests = () => steward.current.config['save-cooldown-status'];
-  const pool = new Pool({ store: restStore(state.space('rests', restLimits), keepsRests) });
+  const entitlements = createEntitlements(
+    state.space('entitlements', entitlementLimits),
+    restStore(state.space('rests', restLimits), keepsRests),
+    Date.now,
+  );
+  const pool = new Pool({ store: entitlements });
   const memory = createMemory(state, createState());
   const keeper = (late.keeper = openKeeper({
     folder: paths.auth.path,
@@ -75,7 +83,7 @@ export async function serve(options: { readonly config?: string }): Promise<void
     log: telemetry.log,
     state,
     changed: once(() => steward.refresh()),
-    mended: (login) => lift(login, steward.current, pool),
+    mended: (login) => lift(login, steward.current, pool, entitlements),
     counted: (login) => hearAsked(login, steward.current, pool),
   }));
   await keeper.load();
@@ -96,6 +104,11 @@ export async function serve(options: { readonly config?: string }): Promise<void
       if (outcome !== 'cancelled') tally.add(credential, outcome === 'answered');
   });
   const sockets = new Sockets();
+  const management = adminHall(
+    { steward, telemetry, traces, pool, keeper, signIns, tally, entitlements },
+    environment,
+  );
+  const gate = createGate(management, { isLocal });
   const hall: Hall = {
     steward,
     relay: createRelay({ pool, now: Date.now, log: telemetry.log, memory, close }),
@@ -107,8 +120,8 @@ export async function serve(options: { readonly config?: string }): Promise<void
     telemetry,
     readiness: () => readiness(live()),
     live,
-    admin: (door) =>
-      createAdmin(adminHall({ steward, telemetry, traces, pool, keeper, signIns, tally }, environment), door),
+    admin: (door) => createAdmin(management, door, gate),
+    guard: guardBy(gate),
     version,
     startedAt,
   };
@@ -146,10 +159,13 @@ export async function serve(options: { readonly config?: string }): Promise<void
 }
 
 /** Whoever is mended is used at once, whatever its old tokens were made to rest for. */
-function lift({ id }: Login, { connections }: Runtime, pool: Pool): void {
+function lift({ id }: Login, { connections }: Runtime, pool: Pool, entitlements: Entitlements): void {
   for (const { accounts } of connections)
     for (const account of accounts)
-      if (account.secret.kind === 'login' && account.secret.login.id === id) pool.clear(account.id);
+      if (account.secret.kind === 'login' && account.secret.login.id === id) {
+        pool.clear(account.id);
+        entitlements.forget(account.id);
+      }
 }
 
 /** Many logins that list their models one after the other are not worth a runtime each. */

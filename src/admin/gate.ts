@@ -11,7 +11,7 @@ export type Gate = (request: Request, server: Caller | null) => Promise<void>;
  * The one gate of `/v0/management`. In this order: is management on at all, is the caller a web page of others, may it
  * call from where it is, and does it hold the key.
  */
-export function createGate(hall: AdminHall, door: AdminDoor): Gate {
+export function createGate(hall: AdminHall, door: Pick<AdminDoor, 'isLocal'>): Gate {
   const now = hall.now ?? Date.now;
   const checked = keys();
   const slowed = throttle(now);
@@ -56,17 +56,41 @@ export function createGate(hall: AdminHall, door: AdminDoor): Gate {
   }
 }
 
+/** The same gate for pages that stand elsewhere: undefined for a request that is let in, else why it is not. */
+export const guardBy =
+  (gate: Gate) =>
+  async (request: Request, server: Caller | null): Promise<Omit<Refusal, 'more'> | undefined> => {
+    try {
+      await gate(request, server);
+      return undefined;
+    } catch (thrown) {
+      if (thrown instanceof Refusal) return thrown;
+      throw thrown;
+    }
+  };
+
 function secretsOf(hall: AdminHall, runtime: Runtime): readonly string[] {
   const secrets = [runtime.config['remote-management']['secret-key'], hall.password ?? ''];
   return secrets.map((secret) => secret.trim()).filter((secret) => secret !== '');
 }
 
-/** The key of `Authorization`, with or without `Bearer`, or else of `X-Management-Key`; '' when there is none. */
+/**
+ * The key of `Authorization`, with or without `Bearer`, or else of `X-Management-Key`; '' when there is none. A browser
+ * sends it as the password of `Basic`.
+ */
 function presentedKey(headers: Headers): string {
   const authorization = (headers.get('authorization') ?? '').trim();
+  const basic = /^basic\s+(\S+)$/i.exec(authorization)?.[1];
+  if (basic !== undefined) return passwordIn(basic);
   const key = /^bearer(\s|$)/i.test(authorization) ? authorization.slice(6).trim() : authorization;
   return key === '' ? (headers.get('x-management-key') ?? '').trim() : key;
 }
+
+const passwordIn = (basic: string): string =>
+  Buffer.from(basic, 'base64')
+    .toString()
+    .replace(/^[^:]*:?/, '')
+    .trim();
 
 function disabled(path = 'config.yaml'): Refusal {
   return new Refusal(

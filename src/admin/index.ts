@@ -17,8 +17,7 @@ const base = '/v0/management';
  * The management API as an Elysia plugin. Every request under `/v0/management` goes through the gate first, also to
  * paths that do not exist; routes carry no life-cycle hooks, because what all answers share is in `answer`.
  */
-export function createAdmin(hall: AdminHall, door: AdminDoor): AnyElysia {
-  const gate = createGate(hall, door);
+export function createAdmin(hall: AdminHall, door: AdminDoor, gate = createGate(hall, door)): AnyElysia {
   const routes = [
     ...configRoutes(hall),
     ...logRoutes(hall.telemetry),

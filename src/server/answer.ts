@@ -8,7 +8,7 @@ import { describe } from '../telemetry/redact.ts';
 import { unsupportedEncoding } from './body.ts';
 import { allowReading } from './cors.ts';
 import type { Hall } from './hall.ts';
-import { isGemini, isManagement, splitUrl } from './paths.ts';
+import { isGemini, isOwn, splitUrl } from './paths.ts';
 
 /** One request inside the server, bound to the runtime it began with. */
 export interface Visit {
@@ -47,7 +47,7 @@ export async function answer(
     response = refusal(hall, visit, thrown, encodeError ?? dialect(hall.protocols, request.headers, path));
   }
   response.headers.set('x-request-id', record.id);
-  if (request.headers.has('origin') && !isManagement(path)) allowReading(request, response, visit.runtime);
+  if (request.headers.has('origin') && !isOwn(path)) allowReading(request, response, visit.runtime);
   return response;
 }
 

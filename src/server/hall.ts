@@ -31,10 +31,20 @@ export interface Hall {
    * server and admin do not know each other.
    */
   readonly admin?: (door: Door) => AnyElysia;
+  /** Whether management lets a request in, for pages that change something: undefined when it does, else why not. */
+  readonly guard?: (request: Request, server: Caller | null) => Promise<Refused | undefined>;
   /** The program's version, such as `0.1.0`. */
   readonly version: string;
   /** Milliseconds since 1970. */
   readonly startedAt: number;
+}
+
+/** Why management does not let a request in. */
+export interface Refused {
+  readonly status: number;
+  readonly code: string;
+  readonly message: string;
+  readonly remedy: string;
 }
 
 export interface Readiness {

@@ -10,6 +10,9 @@ export function splitUrl(url: string): { readonly path: string; readonly search:
 export const isManagement = (path: string): boolean =>
   path === '/v0/management' || path.startsWith('/v0/management/');
 
+/** The same holds for the pages of signing in, and for where browsers come back to. */
+export const isOwn = (path: string): boolean => path.startsWith('/v0/') || /^\/[a-z]+\/callback$/.test(path);
+
 /** `/v1beta…` and `/v1beta1…`, on which Google's own clients put the key into the query. */
 export const isGemini = (path: string): boolean => path.startsWith('/v1beta');
 

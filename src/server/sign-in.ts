@@ -7,6 +7,7 @@ import { readImport } from '../accounts/import.ts';
 import { parseObject } from '../core/json.ts';
 import { isLocal } from './address.ts';
 import { answer, type Visit } from './answer.ts';
+import { type BodyLimits, readBody } from './body.ts';
 import type { Hall } from './hall.ts';
 import { mountHidden } from './mount.ts';
 import { hidden } from './openapi.ts';
@@ -36,10 +37,9 @@ export function mountSignIn(app: AnyElysia, hall: Hall): void {
     mountHidden(app, hall, `/${word}/callback`, (visit) => comeBack(visit, signIns, channel));
   for (const path of [`${kiro}/callback`, `${kiro}/social/callback`])
     mountHidden(app, hall, path, (visit) => comeBack(visit, signIns, 'kiro'));
-  const here = (work: (visit: Visit, signIns: SignIns) => Response | Promise<Response>) => (visit: Visit) => {
-    refuseStrangers(visit, app);
-    return work(visit, signIns);
-  };
+  const here =
+    (work: (visit: Visit, signIns: SignIns) => Response | Promise<Response>) => async (visit: Visit) =>
+      (await refused(visit, hall, app)) ?? work(visit, signIns);
   mountHidden(
     app,
     hall,
@@ -91,21 +91,31 @@ const comeBack = ({ search }: Visit, signIns: SignIns, channel: string) =>
 
 const stateIn = (search: string) => new URLSearchParams(search).get('state') ?? '';
 
-/** These pages ask for no key, so they are for whoever sits at this machine, and for no page of others. */
-function refuseStrangers({ request }: Visit, app: AnyElysia): void {
-  const origin = request.headers.get('origin');
-  const foreign = origin !== null && URL.parse(origin)?.host !== request.headers.get('host');
-  const crossSite = request.headers.get('sec-fetch-site') === 'cross-site';
-  if (isLocal(request, app.server) && !foreign && !crossSite) return;
-  throw new GatewayError(
-    { kind: 'forbidden', code: 'local_only' },
-    'These pages are for this machine only.',
-    {
-      remedy:
-        'Run `cliproxyapi++ auth login kiro` there, or use GET /v0/management/kiro-auth-url with the management key.',
-    },
-  );
+/**
+ * These pages add logins, so they are for whoever may manage: a browser asks for the key, as a password. To be local is
+ * not enough, because a proxy that says nothing of itself makes everybody look local. They are never for pages of others,
+ * to which a browser would lend the key. An app without management has them for this machine alone.
+ */
+async function refused({ request }: Visit, hall: Hall, app: AnyElysia): Promise<Response | undefined> {
+  const { headers } = request;
+  const origin = headers.get('origin');
+  const foreign = origin !== null && URL.parse(origin)?.host !== headers.get('host');
+  const site = headers.get('sec-fetch-site') ?? 'none';
+  if (foreign || !(site === 'none' || site === 'same-origin')) throw forbidden('are for no page of others');
+  if (!hall.guard && !isLocal(request, app.server)) throw forbidden('are for this machine only');
+  const why = await hall.guard?.(request, app.server);
+  if (!why) return undefined;
+  const page = pageResponse({ title: 'Not let in', lines: [why.message, why.remedy] }, why.status);
+  if (why.status === 401)
+    page.headers.set('www-authenticate', 'Basic realm="management key", charset="UTF-8"');
+  return page;
 }
+
+const forbidden = (what: string) =>
+  new GatewayError({ kind: 'forbidden', code: 'local_only' }, `These pages ${what}.`, {
+    remedy:
+      'Run `cliproxyapi++ auth login kiro` on this machine, or use GET /v0/management/kiro-auth-url with the management key.',
+  });
 
 const kiroPlace = ({ keeper }: Hall) => {
   const place = keeper?.places.find(({ id }) => id === 'kiro');
@@ -132,7 +142,8 @@ async function startKiro({ search }: Visit, hall: Hall, signIns: SignIns): Promi
   if (!way) return pageResponse({ title: 'Not signed in', lines: [`Kiro has no way "${method}".`] }, 400);
   const answers = { ...Object.fromEntries(query), 'start-url': query.get('startUrl') ?? '' };
   try {
-    return pageResponse(begunPage(await signIns.begin(place, way, { answers })));
+    const proxyUrl = query.get('proxy_url') ?? '';
+    return pageResponse(begunPage(await signIns.begin(place, way, { answers, proxyUrl })));
   } catch (thrown) {
     if (!(thrown instanceof GatewayError)) throw thrown;
     return pageResponse({ title: 'Not signed in', lines: [thrown.advice] }, thrown.status);
@@ -158,13 +169,15 @@ function standing(signIn: SignIn | undefined) {
   return status.kind === 'done' ? { status: 'success', file: status.saved.file } : { status: 'pending' };
 }
 
-const longestImport = 64 * 1024;
+const longestImport: BodyLimits = { encoded: 64 * 1024, decoded: 64 * 1024 };
 
 async function importKiro({ request }: Visit, hall: Hall): Promise<Response> {
   const place = kiroPlace(hall);
-  const text = await request.text();
-  if (text.length > longestImport)
-    throw new GatewayError({ kind: 'too-large' }, 'That is too large for a login.');
+  const text = await readBody(request, longestImport, () => {}).catch((thrown: unknown) => {
+    if (thrown instanceof GatewayError && thrown.fault.kind === 'too-large')
+      throw new GatewayError({ kind: 'too-large' }, 'That is too large for a login.');
+    throw thrown;
+  });
   const imported = readImport(parseObject(text), () => undefined, [place], place);
   if (imported.kind === 'login')
     return Response.json({ success: true, ...(await hall.keeper!.save(place, imported.fields)) });

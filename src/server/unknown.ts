@@ -3,7 +3,7 @@ import { GatewayError } from '../core/error.ts';
 import type { Visit } from './answer.ts';
 import { preflight } from './cors.ts';
 import { openApiPath } from './openapi.ts';
-import { isGemini, pathPattern } from './paths.ts';
+import { isGemini, isOwn, pathPattern } from './paths.ts';
 
 /**
  * Answers what no route answers: a preflight, a wrong method with the right ones, or an unknown path with the path that
@@ -13,7 +13,8 @@ export function answerUnknown(app: AnyElysia): (visit: Visit) => Response {
   let patterns: readonly Pattern[] | undefined;
   return (visit) => {
     const { request, path, runtime } = visit;
-    if (request.method === 'OPTIONS') return preflight(request, runtime);
+    if (request.method === 'OPTIONS')
+      return isOwn(path) ? new Response(null, { status: 204 }) : preflight(request, runtime);
     patterns ??= patternsOf(app);
     const allow = new Set(patterns.filter(({ whole }) => whole.test(path)).map(({ method }) => method));
     if (allow.size > 0) throw wrongMethod(request.method, path, [...allow].sort());
