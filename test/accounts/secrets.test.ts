@@ -25,7 +25,9 @@ describe('names', () => {
       'code_verifier',
       'codeVerifier',
     ],
-    ...['assertion', 'session_token', 'sso_token'],
+    'assertion',
+    'session_token',
+    'sso_token',
   ])('%s is one', (name) => expect(isSecretField(name)).toBe(true));
 
   test.each([

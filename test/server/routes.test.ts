@@ -91,13 +91,20 @@ const open = new Set([
 const channelsOfOld = ['anthropic', 'codex', 'antigravity', 'google', 'kiro', 'iflow', 'xai', 'gitlab'];
 const callbacks = new Set([
   ...channelsOfOld.map((word) => `/${word}/callback`),
-  ...['/v0/oauth/kiro/callback', '/v0/oauth/kiro/social/callback'],
+  '/v0/oauth/kiro/callback',
+  '/v0/oauth/kiro/social/callback',
 ]);
 const pages = new Set(['', '/start', '/status', '/import', '/refresh'].map((end) => `/v0/oauth/kiro${end}`));
 /** What clients may ask besides the routes of the protocols. */
 const clients = new Set([
-  ...['/v1/models', '/v1/models/*', '/models', '/models/*', '/v1beta/models', '/v1beta/models/*'],
-  ...['/v1/metrics/providers', '/metrics'],
+  '/v1/models',
+  '/v1/models/*',
+  '/models',
+  '/models/*',
+  '/v1beta/models',
+  '/v1beta/models/*',
+  '/v1/metrics/providers',
+  '/metrics',
   ...protocols.flatMap(({ client }) =>
     (client?.routes ?? []).flatMap(({ path }) => [path, ...aliases(path)]),
   ),
