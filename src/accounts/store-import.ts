@@ -17,11 +17,20 @@ const mostFiles = 10_000;
 /** A file, or every `*.json` of a folder and those below it. @throws when there is nothing at the path. */
 export function importFiles(path: string): readonly ImportFile[] {
   if (!statSync(path).isDirectory()) return [importFile(path)];
-  return readdirSync(path, { recursive: true, encoding: 'utf8' })
-    .filter((name) => /\.json$/i.test(name) && !basename(name).startsWith('.'))
-    .slice(0, mostFiles)
-    .sort()
-    .map((name) => importFile(join(path, name)));
+  return jsonBelow(path).slice(0, mostFiles).sort().map(importFile);
+}
+
+/** Links to folders are not followed, and a folder that cannot be read keeps nobody from the others. */
+function jsonBelow(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (!entry.isDirectory()) return /^[^.].*\.json$/i.test(entry.name) ? [path] : [];
+    try {
+      return jsonBelow(path);
+    } catch {
+      return [];
+    }
+  });
 }
 
 /** What the programs that channels know leave on this machine. */
