@@ -9,6 +9,7 @@ import { logRoutes } from './logs.ts';
 import { modelRoutes } from './models.ts';
 import { oauthRoutes } from './oauth.ts';
 import { Refusal, refusalBody } from './refusal.ts';
+import { restRoutes } from './rests.ts';
 import { traceRoutes } from './traces.ts';
 
 const base = '/v0/management';
@@ -23,6 +24,7 @@ export function createAdmin(hall: AdminHall, door: AdminDoor, gate = createGate(
     ...logRoutes(hall.telemetry),
     ...traceRoutes(hall.traces),
     ...modelRoutes(hall.steward, hall.pool),
+    ...restRoutes(hall),
     ...accountRoutes(hall),
     ...oauthRoutes(hall),
   ];

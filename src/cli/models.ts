@@ -83,7 +83,17 @@ export function explanationText(body: Json): string {
       (each) => `  skipped     ${readString(each.provider)} ${readString(each.why)}`,
     ),
     ...(nearest === '' ? [] : [`  nearest     ${nearest}`]),
+    ...resetText(body),
   ].join('\n');
+}
+
+/** How to end the rests of those who are held back. */
+function resetText(body: Json): readonly string[] {
+  const held = readObjects(body.credentials).filter(({ held_back }) => held_back !== undefined);
+  const [one] = held.flatMap(({ auth_index }) => readString(auth_index) ?? []);
+  if (one === undefined) return [];
+  const index = held.length === 1 ? one : '*';
+  return [`  to end rests now: POST /v0/management/reset-quota with {"auth_index": "${index}"}`];
 }
 
 const foundWords: Readonly<Record<string, string>> = {

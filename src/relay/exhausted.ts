@@ -34,7 +34,9 @@ export function exhausted(
     {
       scope: 'credential',
       remedy:
-        personNeeded(away) ?? 'Wait for the time in Retry-After, or add another credential for this model.',
+        personNeeded(away) ??
+        'Wait for the time in Retry-After, or add another credential for this model. ' +
+          `Whoever runs the gateway sees more with \`cliproxyapi++ models explain ${plans[0]!.name}\`.`,
       ...wait,
     },
   );

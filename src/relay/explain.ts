@@ -60,6 +60,7 @@ function optionJson(explained: Explained<Attempt>): Json {
   return compact({
     provider: connection.provider,
     credential: account.label,
+    auth_index: account.id,
     model,
     protocol: protocol.id,
     priority: account.priority,
