@@ -37,12 +37,20 @@ export interface Keeper {
   load(): Promise<void>;
   /** Renews what is due; the keeper's own clock calls it. @returns when the next is due, by our clock. */
   renewDue(): Promise<number>;
+  /**
+   * Asks about the logins that were used since they were asked about last; the keeper's own clock calls it. What was told
+   * grows old, also where nothing is ever renewed, and nobody wants to know of idle ones.
+   */
+  askUsed(): Promise<void>;
   /** Begins to watch the folder and its own clock. */
   start(): void;
   /** Renews one login now. @throws GatewayError with what to do. */
   renew(login: LiveLogin): Promise<void>;
-  /** Asks the provider for quota and models, unless it was asked within a minute; failures leave what was known. */
-  ask(login: LiveLogin): Promise<void>;
+  /**
+   * Asks the provider what is left, and once an hour for its models; failures leave what was known.
+   * @param demanded somebody wants to know now: nothing that is older than a minute will do.
+   */
+  ask(login: LiveLogin, demanded?: boolean): Promise<void>;
   /** Adds a login, or updates the one of the same account. */
   save(place: Place, fields: Json, options?: SaveOptions): Promise<Saved>;
   patch(name: string, change: (fields: Json) => Json | undefined): Promise<Patched>;
@@ -78,11 +86,13 @@ const shortestSleepMs = 250;
 /** A provider that hangs does not keep the program from ending; one that has answered is heard out. */
 const longestEndMs = 15_000;
 const askMs = { quota: 60_000, models: 3_600_000 };
+/** A login that is in use is asked about after so long without anybody's wish. */
+const askUsedMs = 900_000;
 
 export function createKeeper(options: KeeperOptions): Keeper {
   const { store, places, log, changed = () => {}, now = Date.now, random = Math.random } = options;
   const skew = createSkew(now);
-  const renewals = createRenewals({ ...options, skew, now, random });
+  const renewals = createRenewals({ ...options, replanned, skew, now, random });
   const asking = lanes(() => options.settings().workers);
   const byId = new Map<string, LiveLogin>();
   const told = new Set<string>();
@@ -93,6 +103,12 @@ export function createKeeper(options: KeeperOptions): Keeper {
   let timer: Timer | undefined;
   let running = false;
   let watch: StoreWatch | undefined;
+
+  /** Other models may be had, and what was refused before may not be refused now. */
+  function replanned(login: Login): void {
+    options.mended?.(login);
+    changed();
+  }
 
   function load(): Promise<void> {
     loading = loading
@@ -174,7 +190,10 @@ export function createKeeper(options: KeeperOptions): Keeper {
     clearTimeout(timer);
     const next = Math.min(...[...byId.values()].map(dueOf));
     const sleepMs = Math.min(longestSleepMs, Math.max(shortestSleepMs, next - now()));
-    timer = setTimeout(() => void renewDue().finally(schedule), sleepMs);
+    timer = setTimeout(() => {
+      void askUsed();
+      void renewDue().finally(schedule);
+    }, sleepMs);
     timer.unref();
   }
 
@@ -184,17 +203,25 @@ export function createKeeper(options: KeeperOptions): Keeper {
     await work().finally(leave);
   }
 
-  async function ask(login: LiveLogin): Promise<void> {
+  async function askUsed(): Promise<void> {
+    const due = [...byId.values()].filter(({ quotaReadAt, modelsReadAt, usedAt, jitter }) => {
+      const askedAt = Math.max(quotaReadAt, modelsReadAt);
+      return usedAt > askedAt && now() - askedAt > askUsedMs * (1 + jitter);
+    });
+    await Promise.all(due.map((login) => inTurn(() => ask(login))));
+  }
+
+  async function ask(login: LiveLogin, demanded = false): Promise<void> {
     const { quota, models } = login.place.steps;
     if (login.state.kind !== 'ready' || !(quota || models)) return;
     try {
-      await login.ready(AbortSignal.timeout(30_000));
+      await login.readied(AbortSignal.timeout(30_000));
       if (quota && now() - login.quotaReadAt > askMs.quota) {
         login.quotaReadAt = now();
         login.quota = await quota(login, renewals.net(login));
         options.counted?.(login);
       }
-      if (models && now() - login.modelsReadAt > askMs.models) {
+      if (models && now() - login.modelsReadAt > (demanded ? askMs.quota : askMs.models)) {
         login.modelsReadAt = now();
         takeModels(login, await models(login, renewals.net(login)));
       }
@@ -209,8 +236,10 @@ export function createKeeper(options: KeeperOptions): Keeper {
 
   function takeModels(login: LiveLogin, models: NonNullable<Login['models']>): void {
     if (Bun.deepEquals(models, login.models)) return;
+    const first = login.models === undefined;
     login.models = models;
-    changed();
+    if (first) changed();
+    else replanned(login);
   }
 
   return {
@@ -228,6 +257,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
     find: (name) => files.find((kept) => kept.name === name),
     load,
     renewDue,
+    askUsed,
     start() {
       running = true;
       watch = watchStore({ folder: store.folder, changed: load });

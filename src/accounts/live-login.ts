@@ -53,6 +53,8 @@ export class LiveLogin implements Login {
   renewedAt: number | undefined;
   quotaReadAt = 0;
   modelsReadAt = 0;
+  /** When a request wanted it last, by our own clock. */
+  usedAt = 0;
   private removed = false;
   private sessionEndsAt = 0;
   private sessionOpenedAt = 0;
@@ -63,7 +65,7 @@ export class LiveLogin implements Login {
     entry: UsableEntry,
     private readonly renewer: Renewer,
     /** From 0 to 1: spreads the renewals of many logins. */
-    private readonly jitter: number,
+    readonly jitter: number,
   ) {
     this.id = entry.id;
     this.place = entry.place;
@@ -104,6 +106,12 @@ export class LiveLogin implements Login {
   }
 
   ready(signal: AbortSignal): Promise<void> | undefined {
+    this.usedAt = this.renewer.clock();
+    return this.readied(signal);
+  }
+
+  /** The same for the program's own questions, which are no use of it. */
+  readied(signal: AbortSignal): Promise<void> | undefined {
     if (this.isUsable()) return undefined;
     return waited(this.makeReady(), signal);
   }

@@ -2,6 +2,7 @@ import type { GatewayError } from '../core/error.ts';
 import type { Account } from './account.ts';
 import { Affinity } from './affinity.ts';
 import { Dues } from './dues.ts';
+import { excludes } from './entitlements.ts';
 import type { Block, Standing } from './standing.ts';
 import { Standings } from './standings.ts';
 import {
@@ -58,6 +59,7 @@ export interface Explained<T extends Option = Option> extends Pick<
 /** One account, whatever it is asked for. */
 export interface AccountState {
   readonly inFlight: number;
+  /** Something of it rests; a model that its plan leaves out is no rest. */
   readonly cooling: boolean;
   readonly quota: readonly QuotaWindow[];
 }
@@ -192,7 +194,7 @@ export class Pool {
     const known = [...this.standings.under(id)];
     return {
       inFlight: known.find(({ sphere }) => sphere === 'credential')?.inFlight ?? 0,
-      cooling: known.some(({ rest }) => rest !== undefined && rest.untilMs > nowMs),
+      cooling: known.some(({ rest }) => rest !== undefined && rest.untilMs > nowMs && !excludes(rest.error)),
       quota: known.flatMap(({ quota }) => quota),
     };
   }

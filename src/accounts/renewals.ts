@@ -33,6 +33,8 @@ export interface RenewalOptions {
   readonly log: Log;
   /** A login that failed can be used again. */
   readonly mended?: (login: Login) => void;
+  /** A renewal brought another plan. */
+  readonly replanned?: (login: Login) => void;
   readonly now: () => number;
   /** From 0 to 1. */
   readonly random: () => number;
@@ -135,6 +137,7 @@ export function createRenewals(options: RenewalOptions): Renewals {
     login.renewedAt = skew.now(login.channel);
     await keep(login, before, changes);
     memory?.delete(login.id);
+    if (place.steps.plan?.(before) !== place.steps.plan?.(login.fields)) options.replanned?.(login);
     const { expiresAt = Infinity } = login;
     const moved = expiresAt > (endedAt ?? 0) || expiresAt > skew.now(login.channel) + place.steps.leadMs;
     if (moved && !login.isExpired()) {

@@ -1,6 +1,7 @@
-import { GatewayError } from '../core/error.ts';
+import { type Fault, GatewayError } from '../core/error.ts';
 import { type Json, readBoolean, readNumber, readObject, readString } from '../core/json.ts';
 import type { Limits, Space } from '../state/state.ts';
+import { exclusionCode } from './entitlements.ts';
 import type { Rest } from './rests.ts';
 import type { Standing } from './standing.ts';
 
@@ -49,11 +50,16 @@ export function recall(store: RestStore | undefined, standing: Standing, nowMs: 
   standing.failures = readNumber(kept.failures) ?? 1;
   const upstream = readObject(kept.upstream);
   const error = new GatewayError(
-    { kind: kept.status === 429 ? 'rate-limited' : 'unavailable' },
+    faultOf(kept),
     readString(kept.message) ?? 'It failed before the last start.',
     { upstream: { status: readNumber(upstream?.status) ?? 0, ...requestId(upstream) } },
   );
   return { since: 0, untilMs, told, aloneMs: told ? Infinity : nowMs, probing: false, error };
+}
+
+function faultOf({ code, status }: Json): Fault {
+  if (code === exclusionCode) return { kind: 'upstream-forbidden', status: 403, reason: 'not_entitled' };
+  return { kind: status === 429 ? 'rate-limited' : 'unavailable' };
 }
 
 const isKept = ({ sphere }: Standing): boolean => sphere === 'credential' || sphere === 'model';

@@ -1,4 +1,5 @@
 import type { GatewayError } from '../core/error.ts';
+import { excludes } from './entitlements.ts';
 import type { Policy } from './policy.ts';
 
 /** Who a failure is blamed on: one model of a credential, a credential, a provider at one host, or the way to a host. */
@@ -36,6 +37,7 @@ export function sphereOf({ scope, fault }: GatewayError): Sphere | undefined {
 
 const secondMs = 1_000;
 const minuteMs = 60_000;
+const hourMs = 3_600_000;
 /** A refused credential is asked again after this when there is no other, and so is a throttled one. */
 const aloneAfterMs = 3 * secondMs;
 
@@ -54,7 +56,7 @@ export function restAfter(error: GatewayError, circumstances: Circumstances): Re
   const { policy, nowMs } = circumstances;
   if (isTransient(error) && policy.transientMs <= 0) return undefined;
   const told = error.retryAfterMs !== undefined;
-  const ms = Math.min(error.retryAfterMs ?? guessMs(error, circumstances), policy.longestMs);
+  const ms = Math.min(error.retryAfterMs ?? guessMs(error, circumstances), longestMs(error, policy));
   if (ms <= 0) return undefined;
   const patient = error.scope === 'credential' || error.status === 429;
   const aloneMs = told ? Infinity : nowMs + (patient ? Math.min(ms, aloneAfterMs) : 0);
@@ -69,6 +71,10 @@ export function breakAfter(error: GatewayError, circumstances: Circumstances): R
   return { since: 0, untilMs: nowMs + ms, told: false, aloneMs: nowMs, probing: false, error };
 }
 
+/** What a plan leaves out is no trouble that passes; the limit is for those. */
+const longestMs = (error: GatewayError, policy: Policy): number =>
+  excludes(error) ? 24 * hourMs : policy.longestMs;
+
 const isTransient = ({ scope }: GatewayError): boolean => scope === 'provider' || scope === 'transport';
 
 function guessMs(error: GatewayError, { policy, failures, random }: Circumstances): number {
@@ -76,6 +82,8 @@ function guessMs(error: GatewayError, { policy, failures, random }: Circumstance
     ? [secondMs, policy.transientMs]
     : error.status === 429
       ? [secondMs, minuteMs]
-      : [minuteMs, 30 * minuteMs];
+      : excludes(error)
+        ? [6 * hourMs, 24 * hourMs]
+        : [minuteMs, 30 * minuteMs];
   return Math.min(longest, first * 2 ** (failures - 1)) * (0.5 + random / 2);
 }

@@ -40,6 +40,8 @@ export interface Steps {
    * @throws LoginRefused when the provider refuses for good.
    */
   session?(fields: Json, net: Net): Promise<Session>;
+  /** What the file says of the account's plan. A renewal that tells of another one means other models. */
+  plan?(fields: Json): string | undefined;
   /** The ways to sign in, the best one for a person at this machine first. */
   readonly ways: readonly Way[];
   /** What other programs leave on this machine that can be taken over. */

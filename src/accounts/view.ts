@@ -1,5 +1,7 @@
 import { compact } from '../core/json.ts';
+import { clean } from '../telemetry/redact.ts';
 import type { LiveQuota } from '../telemetry/telemetry.ts';
+import type { Exclusion } from './entitlements.ts';
 import { instantOf, numberField, textField } from './fields.ts';
 import type { Kept } from './keeper.ts';
 import type { QuotaWindow } from './quota.ts';
@@ -26,13 +28,25 @@ export interface LoginView {
   readonly note?: string;
   readonly duplicate_of?: string;
   readonly quota?: readonly QuotaView[];
+  /** As the provider names it, where it tells. */
+  readonly plan?: string;
+  /** Models that the plan leaves out, as far as somebody has asked for them. */
+  readonly not_entitled?: readonly ExclusionView[];
+}
+
+/** A model that a plan leaves out; others are asked for it first. */
+export interface ExclusionView {
+  readonly model: string;
+  readonly message: string;
+  /** ISO 8601. */
+  readonly until?: string;
 }
 
 /** One window of a login's quota. */
 export type QuotaView = Omit<LiveQuota, 'credential'>;
 
-/** The state in words, with what to do about it. */
-export function viewOf({ name, entry, login }: Kept): LoginView {
+/** The state in words, with what to do about it. @param excluded what was learned of its plan. */
+export function viewOf({ name, entry, login }: Kept, excluded: readonly Exclusion[] = []): LoginView {
   const fields = entry.kind === 'invalid' ? (entry.file?.fields ?? {}) : (login?.fields ?? entry.file.fields);
   const { state, reason, remedy } = standingOf(entry, login);
   return compact({
@@ -50,6 +64,8 @@ export function viewOf({ name, entry, login }: Kept): LoginView {
     note: textField(fields, 'note'),
     duplicate_of: entry.kind === 'invalid' ? entry.duplicateOf : undefined,
     quota: login && login.quota.length > 0 ? login.quota.map(quotaView) : undefined,
+    plan: login?.place.steps.plan?.(fields),
+    not_entitled: excluded.length > 0 ? excluded.map(exclusionView) : undefined,
   });
 }
 
@@ -66,6 +82,10 @@ function standingOf(
     state.kind === 'disabled' ? `Run \`cliproxyapi++ auth enable ${entry.file.file}\`.` : undefined;
   return { state: state.kind, reason: undefined, remedy };
 }
+
+/** A refusal, as operators read it. */
+export const exclusionView = ({ model, message, untilMs }: Exclusion): ExclusionView =>
+  compact({ model, message: clean(message), until: isoOf(untilMs) });
 
 /** One window, as operators and metrics name it. */
 export const quotaView = ({

@@ -1,3 +1,4 @@
+import type { Entitlements } from '../accounts/entitlements.ts';
 import type { Keeper } from '../accounts/keeper.ts';
 import type { Pool } from '../accounts/pool.ts';
 import type { SignIns } from '../accounts/sign-in.ts';
@@ -17,6 +18,8 @@ export interface AdminHall {
   readonly signIns?: SignIns;
   /** How often each credential was tried. */
   readonly tally?: Tally;
+  /** Which models the plan of an account leaves out. */
+  readonly entitlements?: Entitlements;
   /** The program's version, such as `0.1.0`. */
   readonly version: string;
   readonly commit?: string;

@@ -1,8 +1,8 @@
 import { chmod } from 'node:fs/promises';
 import { createInterface } from 'node:readline/promises';
-import type { Json } from '../core/json.ts';
+import { compact, type Json } from '../core/json.ts';
 import { mask } from '../accounts/account.ts';
-import type { Keeper } from '../accounts/keeper.ts';
+import type { Keeper, Kept } from '../accounts/keeper.ts';
 import { type LoginView, viewOf } from '../accounts/view.ts';
 import { expandPath, hereabouts } from '../config/places.ts';
 import { isSecretName, looksSecret, maskUrl } from '../config/secrets.ts';
@@ -13,9 +13,10 @@ import { type AuthDesk, AuthFailure, keptNamed } from './auth-desk.ts';
 import { print, printJson, table } from './print.ts';
 
 /** `auth list`: every file with its state. `--live` asks the providers what is left. */
-export async function authList(options: Options, { keeper, folder }: AuthDesk): Promise<number> {
-  if (options.live) await Promise.all(keeper.files.map(({ login }) => login && keeper.ask(login)));
-  const views = keeper.files.map(viewOf);
+export async function authList(options: Options, desk: AuthDesk): Promise<number> {
+  const { keeper, folder } = desk;
+  if (options.live) await Promise.all(keeper.files.map(({ login }) => login && keeper.ask(login, true)));
+  const views = keeper.files.map((kept) => viewOf(kept, excludedFor(kept, desk)));
   if (options.json) return printJson({ folder, logins: views });
   if (views.length === 0)
     return print(`There is no login in ${folder}. \`cliproxyapi++ auth login\` lists the channels.`);
@@ -33,10 +34,20 @@ export async function authList(options: Options, { keeper, folder }: AuthDesk): 
       ({ name, reason, remedy }) =>
         `! ${name}: ${[reason, remedy].filter(Boolean).join('. ').replace('..', '.')}`,
     );
+  const limits = views.flatMap(({ name, not_entitled: excluded = [] }) =>
+    excluded.length === 0
+      ? []
+      : [`- ${name}: its plan leaves out ${excluded.map(({ model }) => model).join(', ')}.`],
+  );
   return print(
-    [table([['CHANNEL', 'LOGIN', 'STATE', 'EXPIRES', 'LEFT', 'FILE'], ...rows]), ...remarks].join('\n'),
+    [table([['CHANNEL', 'LOGIN', 'STATE', 'EXPIRES', 'LEFT', 'FILE'], ...rows]), ...remarks, ...limits].join(
+      '\n',
+    ),
   );
 }
+
+/** What the gateway has learned of the plan of a login. */
+const excludedFor = ({ login }: Kept, { entitlements }: AuthDesk) => (login ? entitlements.of(login.id) : []);
 
 function endOf({ expires_at: end, state }: LoginView): string {
   if (state === 'invalid') return '-';
@@ -51,11 +62,17 @@ function quotaOf({ quota }: LoginView): string {
   return parts.slice(0, 3).join(', ') || '-';
 }
 
-/** `auth show FILE`: everything in a file, with its secrets masked. */
-export function authShow(word: string | undefined, options: Options, { keeper }: AuthDesk): number {
-  const kept = keptNamed(word, keeper);
+/** `auth show FILE`: everything in a file, with its secrets masked. `--live` asks the provider what is left. */
+export async function authShow(word: string | undefined, options: Options, desk: AuthDesk): Promise<number> {
+  const kept = keptNamed(word, desk.keeper);
+  if (options.live && kept.login) await desk.keeper.ask(kept.login, true);
   const file = kept.entry.file;
-  const shown = { ...viewOf(kept), fields: file ? masked(kept.login?.fields ?? file.fields) : {} };
+  const models = kept.login?.models?.map(({ name }) => name);
+  const shown = {
+    ...viewOf(kept, excludedFor(kept, desk)),
+    ...compact({ models }),
+    fields: file ? masked(kept.login?.fields ?? file.fields) : {},
+  };
   return options.json
     ? printJson(shown)
     : print(

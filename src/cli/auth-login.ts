@@ -26,6 +26,7 @@ export async function authLogin(name: string | undefined, options: Options, desk
     tell(signIn, options, desk);
     const stopReading = way.kind === 'browser' ? readPasted(signIn, signIns) : () => {};
     const saved = await signIn.done.finally(stopReading);
+    forgetPlan(saved.file, desk);
     if (options.json) return printJson({ channel: place.id, ...saved });
     return print(
       `${saved.label} is signed in to ${place.id}: ${saved.outcome} ${saved.file} in ${desk.folder}`,
@@ -35,6 +36,12 @@ export async function authLogin(name: string | undefined, options: Options, desk
   } finally {
     await signIns.close();
   }
+}
+
+/** Whoever signs in anew may have another plan. */
+function forgetPlan(file: string, { keeper, entitlements }: AuthDesk): void {
+  const login = keeper.find(file)?.login;
+  if (login) entitlements.forget(login.id);
 }
 
 function channelList({ keeper }: AuthDesk): string {

@@ -33,7 +33,7 @@ export const authHelp = `cliproxyapi++ auth: sign in to channels, and look after
   auth import [CHANNEL] [FILE|FOLDER]
                                take over logins; without a path, what other programs left on this machine
   auth list [--live]           every login with its state; --live asks the providers what is left
-  auth show FILE               one login, its secrets masked
+  auth show FILE [--live]      one login, its secrets masked
   auth refresh [FILE …]        renew now
   auth disable|enable FILE     take a login out of use, and back
   auth remove FILE [--yes]     delete a login

@@ -1,3 +1,4 @@
+import { createEntitlements, type Entitlements, entitlementLimits } from '../accounts/entitlements.ts';
 import { createKeeper, type Keeper, type KeeperOptions } from '../accounts/keeper.ts';
 import { createNet } from '../accounts/net.ts';
 import { createSignIns, type SignIns } from '../accounts/sign-in.ts';
@@ -18,6 +19,12 @@ export interface Keeping extends Pick<KeeperOptions, 'changed' | 'mended' | 'cou
   readonly log: Log;
   /** Where refusals are remembered. */
   readonly state?: State;
+}
+
+/** What a gateway on this state has learned of plans, for whoever shows it. */
+export function openEntitlements(state: State): Entitlements {
+  const nowhere = { get: () => undefined, put() {}, delete: () => false };
+  return createEntitlements(state.space('entitlements', entitlementLimits), nowhere, Date.now);
 }
 
 /** A year: a refusal stands until its file changes. */

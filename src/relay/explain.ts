@@ -1,3 +1,4 @@
+import { excludes } from '../accounts/entitlements.ts';
 import type { Explained, Pool } from '../accounts/pool.ts';
 import type { Runtime } from '../config/runtime.ts';
 import { compact, type Json } from '../core/json.ts';
@@ -55,7 +56,7 @@ export function explainModel(runtime: Runtime, pool: Pool, asked: string): Json 
 }
 
 function optionJson(explained: Explained<Attempt>): Json {
-  const { option, blocks, last, quota, limits, lowUntilMs } = explained;
+  const { option, blocks, last, quota, limits } = explained;
   const { account, connection, model, protocol } = option;
   return compact({
     provider: connection.provider,
@@ -65,7 +66,7 @@ function optionJson(explained: Explained<Attempt>): Json {
     protocol: protocol.id,
     priority: account.priority,
     weight: account.weight,
-    state: blocks.length > 0 ? 'held back' : lowUntilMs > 0 ? 'low on quota' : 'ready',
+    state: stateOf(explained),
     held_back: blocks.length > 0 ? blocks.map(blockJson) : undefined,
     in_flight: explained.inFlight,
     first_byte_ms: explained.firstByteMs > 0 ? Math.round(explained.firstByteMs) : undefined,
@@ -83,6 +84,12 @@ function optionJson(explained: Explained<Attempt>): Json {
         : undefined,
     limits: limits && { ...limits },
   });
+}
+
+function stateOf({ blocks, lowUntilMs }: Explained): string {
+  if (blocks.length === 0) return lowUntilMs > 0 ? 'low on quota' : 'ready';
+  const excluded = blocks.every(({ standing }) => standing.rest && excludes(standing.rest.error));
+  return excluded ? 'not entitled' : 'held back';
 }
 
 function blockJson({ why, what, untilMs, standing }: Explained['blocks'][number]): Json {

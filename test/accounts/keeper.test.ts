@@ -14,7 +14,7 @@ let desk: Desk;
 afterEach(() => desk.close());
 const open = (options?: DeskOptions) => (desk = openDesk(options));
 
-const views = () => desk.keeper.files.map(viewOf);
+const views = () => desk.keeper.files.map((kept) => viewOf(kept));
 
 describe('who a file is', () => {
   test('two files of one account are one login: the newest is used, the other is named', async () => {
@@ -214,6 +214,46 @@ describe('quota and models', () => {
     desk.now += 61 * minutes;
     await desk.keeper.ask(login);
     expect([asked, desk.changes]).toEqual([2, 3]);
+  });
+
+  test('are asked for again while a login is used, and not while it is idle or before their time', async () => {
+    let asked = 0;
+    open({ logins: { quota: () => Promise.resolve((asked++, [])) } });
+    const login = await desk.login(noon + 600 * minutes);
+    await desk.keeper.ask(login);
+    desk.now += 60 * minutes;
+    await desk.keeper.askUsed();
+    expect(asked).toBe(1);
+    await login.ready(forever);
+    await desk.keeper.askUsed();
+    expect(asked).toBe(2);
+    await login.ready(forever);
+    desk.now += 14 * minutes;
+    await desk.keeper.askUsed();
+    expect(asked).toBe(2);
+  });
+
+  test('a renewal that tells of another plan wants another runtime, and what was refused before is asked again', async () => {
+    const mended: string[] = [];
+    open({
+      logins: {
+        plan: (fields) => String(fields['plan']),
+        renew: (fields) =>
+          Promise.resolve({
+            plan: fields['plan'] === 'free' ? 'plus' : fields['plan'],
+            expired: new Date(desk.now + 60 * minutes).toISOString(),
+          }),
+      },
+      keeper: { mended: ({ id }) => void mended.push(id) },
+    });
+    const login = await desk.login(noon + 600 * minutes, { plan: 'free' });
+    const before = desk.changes;
+    await desk.keeper.renew(login);
+    expect([desk.changes - before, mended]).toEqual([1, [login.id]]);
+    expect(views()[0]!.plan).toBe('plus');
+    desk.now += 30 * minutes;
+    await desk.keeper.renew(login);
+    expect([desk.changes - before, mended.length]).toEqual([1, 1]);
   });
 
   test('a provider that fails leaves what was known', async () => {

@@ -186,6 +186,7 @@ export const logins: Omit<Logins, 'open'> = {
     if (plan === 'team') return `codex-${shortHash(account ?? '')}-${who}-team.json`;
     return plan === undefined ? `codex-${who}.json` : `codex-${who}-${plan}.json`;
   },
+  plan: (fields) => holderOf(fields).plan,
   expiresAt: (fields) => expiryOf(fields) ?? holderOf(fields).expiresAt,
   renew,
   ways: [browser, device],
