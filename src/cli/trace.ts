@@ -59,7 +59,7 @@ export function traceText(trace: Json): string {
   const error = readObject(trace.error);
   return [
     `${text('id')}  ${text('method')} ${text('path')}  ${readNumber(trace.status)}`,
-    `  received    ${text('at')}${text('client') ? ` from ${text('client')}` : ''}`,
+    `  received    ${text('at')}${text('client') ? ` from ${text('client')}` : ''}${bytesText(trace.bytes_in)}`,
     line(
       'asked for',
       text('model') && `${text('model')} over ${text('protocol')}${trace.stream ? ', streamed' : ''}`,
@@ -69,12 +69,11 @@ export function traceText(trace: Json): string {
       line('skipped', `${readString(each.credential)} (${readString(each.model)}): ${readString(each.why)}`),
     ),
     ...readObjects(trace.attempts).map((each, index) => line(`attempt ${index + 1}`, attemptText(each))),
+    line('headers', trace.early === true && 'sent before anybody had answered, so they name no route'),
     line('served by', text('route') && `${text('route')} with ${text('credential')}, ${text('lane')}`),
-    line(
-      'first byte',
-      readNumber(trace.first_byte_ms) !== undefined && `${readNumber(trace.first_byte_ms)} ms`,
-    ),
-    line('done', `${readNumber(trace.total_ms)} ms`),
+    line('selected', msText(trace.selected_ms)),
+    line('first byte', msText(trace.first_byte_ms)),
+    line('done', `${readNumber(trace.total_ms)} ms${bytesText(trace.bytes_out)}`),
     line('tokens', tokensText(readObject(trace.tokens))),
     line('dropped', Array.isArray(trace.dropped) && trace.dropped.join(', ')),
     line(
@@ -89,10 +88,22 @@ export function traceText(trace: Json): string {
 const line = (name: string, text: string | false | undefined): string =>
   text ? `  ${name.padEnd(10)}  ${text}` : '';
 
+const msText = (value: unknown): string | undefined => {
+  const ms = readNumber(value);
+  return ms === undefined ? undefined : `${ms} ms`;
+};
+
+const bytesText = (value: unknown): string => {
+  const bytes = readNumber(value);
+  return bytes === undefined ? '' : `, ${bytes.toLocaleString('en-US')} bytes`;
+};
+
 function attemptText(attempt: Json): string {
   const said = [readNumber(attempt.status), readString(attempt.code)].filter((word) => word !== undefined);
   const upstream = readString(attempt.upstream_request_id);
+  const at = readNumber(attempt.at_ms);
   return (
+    (at === undefined ? '' : `at ${at} ms `) +
     `${readString(attempt.provider)}/${readString(attempt.model)} with ${readString(attempt.credential)}: ` +
     `${readString(attempt.outcome)}${said.length > 0 ? ` (${said.join(' ')})` : ''} after ${readNumber(attempt.ms)} ms` +
     (upstream ? `, upstream request ${upstream}` : '')

@@ -44,6 +44,7 @@ function begin(given: Exchange, client: ClientSide, tools: Desk, upload?: Upload
   const hint = route.hint(exchange.params, body, exchange.query);
   record.modelAsked = hint.model;
   record.stream = hint.stream;
+  record.bytesIn = Number(exchange.headers.get('content-length')) || Buffer.byteLength(exchange.body);
   const asked = { exchange, client, body, plan: plan(runtime, hint.model) };
   const joined = upload ? asked : (tools.memory?.join(asked) ?? asked);
   return errand(joined, tools, hint, upload);
@@ -80,6 +81,7 @@ function whole(errand: Errand, answer: Answer): Response {
     throw new GatewayError({ kind: 'internal' }, 'A stream came where an answer was due.');
   const { record } = errand.exchange;
   record.usage = answer.usage;
+  record.bytesOut = Buffer.byteLength(answer.text);
   record.firstByteMs = Math.round(performance.now() - record.startedAt);
   return finished(
     errand,
@@ -102,6 +104,7 @@ async function streamed(errand: Errand, coming: Promise<Answer>): Promise<Respon
   const heartbeatMs = errand.config.streaming['heartbeat-seconds'] * 1000;
   const flow = coming.then(flowOf);
   const begun = heartbeatMs > 0 ? await within(flow, heartbeatMs) : await flow;
+  errand.exchange.record.early = begun === undefined;
   return stream(errand, begun ?? flow, heartbeatMs);
 }
 
@@ -125,8 +128,9 @@ function stream(errand: Errand, flow: Flow | Promise<Flow>, heartbeatMs: number)
     first: () => {
       record.firstByteMs = Math.round(performance.now() - record.startedAt);
     },
-    closed: ({ flow, error, left }) => {
+    closed: ({ flow, error, left, bytes }) => {
       record.usage = flow?.lane.seen.finish?.usage;
+      record.bytesOut = bytes;
       if (left) record.status = 499;
       if (error) errand.broken = error;
       if (error) record.error = { code: error.code, scope: error.scope, message: error.message };

@@ -53,6 +53,8 @@ export interface PipeOptions {
     readonly flow: Flow | undefined;
     readonly error?: GatewayError;
     readonly left: boolean;
+    /** How many bytes went out. */
+    readonly bytes: number;
   }): void;
 }
 
@@ -70,6 +72,7 @@ class Pipe {
   private begun = false;
   private waiting = false;
   private lastMs: number;
+  private bytes = 0;
   private out: ReadableStreamDefaultController<Uint8Array> | undefined = undefined;
 
   constructor(
@@ -127,7 +130,10 @@ class Pipe {
 
   private send(pieces: readonly Uint8Array[]): void {
     if (this.over || pieces.length === 0) return;
-    for (const bytes of pieces) this.out?.enqueue(bytes);
+    for (const bytes of pieces) {
+      this.bytes += bytes.byteLength;
+      this.out?.enqueue(bytes);
+    }
     this.lastMs = Date.now();
   }
 
@@ -142,7 +148,7 @@ class Pipe {
     pipes.delete(this);
     this.flow?.reader?.cancel();
     if (!left) this.out?.close();
-    this.options.closed({ flow: this.flow, left, ...(error ? { error } : {}) });
+    this.options.closed({ flow: this.flow, left, bytes: this.bytes, ...(error ? { error } : {}) });
   }
 }
 

@@ -188,6 +188,7 @@ export function passOn(
   if (disposition !== null) headers.set('content-disposition', disposition);
   if (typeof body !== 'string') return new Response(passing(errand, body, contentType), { status, headers });
   record.usage = usage;
+  record.bytesOut = Buffer.byteLength(body);
   record.firstByteMs = sinceStart(errand);
   settle(errand);
   return new Response(body, { status, headers });
@@ -232,6 +233,7 @@ function passing(
           return controller.close();
         }
         record.firstByteMs ??= sinceStart(errand);
+        record.bytesOut += bytes.byteLength;
         watch?.push(bytes);
         controller.enqueue(bytes);
       },

@@ -20,11 +20,15 @@ export async function tryOne<A extends Pick<Answer, 'headers'>>(
   const { config, exchange } = errand;
   const { record } = exchange;
   const startedAt = performance.now();
+  const atMs = startedAt - record.startedAt;
+  const note = (outcome: AttemptRecord['outcome'], error?: GatewayError, headers?: Headers) =>
+    record.attempts.push(
+      noted(attempt, { atMs, ms: performance.now() - startedAt, outcome }, error, headers),
+    );
   try {
     const answer = await signedIn(errand, attempt, () => send(errand, attempt));
-    const ms = performance.now() - startedAt;
-    record.attempts.push(noted(attempt, ms, 'answered', undefined, answer.headers));
-    walk.answered(ms);
+    note('answered', undefined, answer.headers);
+    walk.answered(performance.now() - startedAt);
     errand.endings.push(() => (errand.broken ? walk.failed(errand.broken) : walk.end(tokensOf(errand))));
     if (config['passthrough-headers']) errand.passed = responseHeaders(answer.headers);
     record.provider = attempt.connection.provider;
@@ -33,10 +37,9 @@ export async function tryOne<A extends Pick<Answer, 'headers'>>(
     record.affinity = walk.affinity;
     return answer;
   } catch (thrown) {
-    const ms = performance.now() - startedAt;
     const left = exchange.signal.aborted;
     const error = asGatewayError(thrown);
-    record.attempts.push(noted(attempt, ms, left ? 'cancelled' : 'failed', left ? undefined : error));
+    note(left ? 'cancelled' : 'failed', left ? undefined : error);
     if (left) walk.end();
     throw left ? gone(errand) : error;
   }
@@ -44,8 +47,7 @@ export async function tryOne<A extends Pick<Answer, 'headers'>>(
 
 function noted(
   { connection, account, model }: Attempt,
-  ms: number,
-  outcome: AttemptRecord['outcome'],
+  { atMs, ms, outcome }: Pick<AttemptRecord, 'atMs' | 'ms' | 'outcome'>,
   error?: GatewayError,
   headers?: Headers,
 ): AttemptRecord {
@@ -53,6 +55,7 @@ function noted(
     provider: connection.provider,
     credential: account.label,
     model,
+    atMs: Math.round(atMs),
     ms: Math.round(ms),
     outcome,
     status: error?.upstream?.status ?? (outcome === 'answered' ? 200 : 0),

@@ -19,6 +19,11 @@ export interface RequestRecord {
   modelAsked: string;
   modelUsed: string;
   stream: boolean;
+  /** The stream began with a heartbeat before anybody had answered, so that its headers name no route. */
+  early: boolean;
+  /** What the client sent, as it came, and what it was sent; 0 where nobody counted. */
+  bytesIn: number;
+  bytesOut: number;
   /** True when bytes passed untranslated. */
   direct: boolean;
   readonly attempts: AttemptRecord[];
@@ -43,6 +48,8 @@ export interface AttemptRecord {
   readonly provider: string;
   readonly credential: string;
   readonly model: string;
+  /** When its credential was selected, in milliseconds from the acceptance of the request. */
+  readonly atMs: number;
   /** Milliseconds from the start of the attempt to its outcome: the first content, or the failure. */
   ms: number;
   outcome: 'answered' | 'failed' | 'cancelled';
@@ -77,6 +84,9 @@ export function beginRecord(id: string, method: string, path: string): RequestRe
     modelAsked: '',
     modelUsed: '',
     stream: false,
+    early: false,
+    bytesIn: 0,
+    bytesOut: 0,
     direct: false,
     attempts: [],
     skipped: [],

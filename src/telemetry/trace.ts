@@ -22,6 +22,10 @@ export function traceOf({ record, totalMs, atMs }: ClosedRecord): Json {
     status: record.status,
     stream: record.stream,
     lane: record.attempts.length === 0 ? undefined : record.direct ? 'direct' : 'translated',
+    early: record.early || undefined,
+    bytes_in: record.bytesIn || undefined,
+    bytes_out: record.bytesOut || undefined,
+    selected_ms: record.provider === '' ? undefined : record.attempts.at(-1)?.atMs,
     first_byte_ms: rounded(record.firstByteMs),
     total_ms: rounded(totalMs),
     conversation: words(record.affinity),
@@ -41,6 +45,7 @@ const attemptOf = (attempt: AttemptRecord): Json =>
     outcome: attempt.outcome,
     status: attempt.status || undefined,
     code: words(attempt.code),
+    at_ms: rounded(attempt.atMs),
     ms: rounded(attempt.ms),
     upstream_request_id: attempt.upstreamRequestId === '' ? undefined : clean(attempt.upstreamRequestId),
   });

@@ -176,6 +176,9 @@ describe('a stream that nobody has begun to answer', () => {
     expect(text).toStartWith(heartbeat);
     expect(text.match(/"error"/g)?.length).toBeGreaterThan(0);
     expect(await it.line(1)).toMatchObject({ status: 200, error: { code: 'invalid_request' } });
+    // Its headers had gone out before anybody was known to serve it, which the trace tells.
+    expect(response.headers.has('x-gateway-route')).toBe(false);
+    expect(it.traces()).toMatchObject([{ early: true, bytes_out: text.length }]);
   });
 
   test('is given up at the upstream when the client leaves', async () => {

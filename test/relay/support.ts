@@ -4,11 +4,13 @@ import type { Channel } from '../../src/channels/channel.ts';
 import { channels as everyChannel } from '../../src/channels/index.ts';
 import { buildRuntime } from '../../src/config/build.ts';
 import type { Runtime, Steward } from '../../src/config/runtime.ts';
+import type { Json } from '../../src/core/json.ts';
 import { protocols } from '../../src/protocols/index.ts';
 import { createRelay } from '../../src/relay/handle.ts';
 import { createApp } from '../../src/server/app.ts';
 import { listen } from '../../src/server/listen.ts';
 import { createTelemetry } from '../../src/telemetry/create.ts';
+import { traceOf } from '../../src/telemetry/trace.ts';
 
 export const clientKey = 'sk-client-0123456789abcdef';
 
@@ -20,6 +22,8 @@ export interface Standing {
   readonly runtime: Runtime;
   /** The request log so far, parsed. */
   logged(): readonly Record<string, any>[];
+  /** What an operator is told of the requests so far. */
+  traces(): readonly Json[];
   /** Resolves with the log line of the request number `count` (from 1). */
   line(count: number): Promise<Record<string, any>>;
   /** A request with the client's key. */
@@ -46,6 +50,8 @@ export function standing(
     now,
   });
   const telemetry = createTelemetry({ write: () => undefined, isTerminal: false });
+  const traces: Json[] = [];
+  telemetry.observe((closed) => void traces.push(traceOf(closed)));
   const waiting = new Set<() => void>();
   const close = (record: Parameters<typeof telemetry.close>[0]) => {
     telemetry.close(record);
@@ -82,6 +88,7 @@ export function standing(
     pool,
     runtime,
     logged,
+    traces: () => (logged(), traces),
     line: (count) =>
       new Promise((resolve) => {
         const look = () => {

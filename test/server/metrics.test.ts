@@ -38,6 +38,7 @@ test('the providers are an object keyed by name, with the fields of the referenc
     outcome: 'answered',
     status: 200,
     code: '',
+    atMs: 1,
     upstreamRequestId: '',
   });
   hall.telemetry.close(record);

@@ -50,6 +50,7 @@ export const attempt = (changes: Partial<AttemptRecord> = {}): AttemptRecord => 
   outcome: 'answered',
   status: 200,
   code: '',
+  atMs: 1,
   upstreamRequestId: '',
   ...changes,
 });

@@ -19,6 +19,7 @@ const attempt = (more: object = {}) => ({
   provider: 'p',
   credential: 'p sk-a…bcde',
   model: 'm',
+  atMs: 2,
   ms: 5,
   outcome: 'failed' as const,
   status: 429,
@@ -34,16 +35,21 @@ describe('traces', () => {
       closed('req_1', {
         provider: 'q',
         modelUsed: 'm2',
-        attempts: [attempt(), attempt({ outcome: 'answered', status: 200, code: '' })],
+        bytesIn: 120,
+        bytesOut: 4_500,
+        attempts: [attempt(), attempt({ outcome: 'answered', status: 200, code: '', atMs: 8 })],
       }),
     );
     expect(traces.find('req_1')).toMatchObject({
       id: 'req_1',
       route: 'q/m2',
       status: 200,
+      bytes_in: 120,
+      bytes_out: 4_500,
+      selected_ms: 8,
       total_ms: 12.3,
       attempts: [
-        { status: 429, code: 'rate_limit_exceeded', upstream_request_id: 'up-1', ms: 5 },
+        { status: 429, code: 'rate_limit_exceeded', upstream_request_id: 'up-1', at_ms: 2, ms: 5 },
         { outcome: 'answered' },
       ],
     });
