@@ -30,12 +30,12 @@ const encoder = new TextEncoder();
 
 function unwrapFrames(mend: Mend | undefined): Machine<Frame, Uint8Array> {
   return {
-    *push(frame) {
+    push(frame) {
       // An event of several data lines has line ends between its tokens; inside JSON's strings there are none.
       const data = unwrapText(frame.data, mend).replaceAll('\n', ' ');
-      yield encoder.encode(render({ ...frame, data }));
+      return [encoder.encode(render({ ...frame, data }))];
     },
-    *end() {},
+    end: () => [],
   };
 }
 

@@ -1,5 +1,6 @@
 import type { GatewayError } from './error.ts';
 import type { Json } from './json.ts';
+import type { Tell } from './machine.ts';
 import type { Citation, Part, Seal } from './request.ts';
 
 /**
@@ -179,32 +180,42 @@ function closed(
 }
 
 /** Spells a whole reply as the stream it could have been. `fold(unfold(reply))` is the reply. */
-export function* unfold(reply: Reply): Iterable<ChatEvent> {
-  yield { type: 'start', id: reply.id, model: reply.model, usage: reply.usage };
+export function unfold(reply: Reply): readonly ChatEvent[] {
+  const events: ChatEvent[] = [];
+  spell(reply, (event) => {
+    events.push(event);
+  });
+  return events;
+}
+
+/** `unfold`, one event at a time. */
+export function spell(reply: Reply, tell: Tell<ChatEvent>): void {
+  tell({ type: 'start', id: reply.id, model: reply.model, usage: reply.usage });
   let block = 0;
-  for (const part of reply.parts) yield* spell(block++, part, 0);
+  for (const part of reply.parts) spellPart(block++, part, 0, tell);
   for (const [index, other] of (reply.others ?? []).entries())
-    for (const part of other.parts) yield* spell(block++, part, index + 1);
-  yield {
+    for (const part of other.parts) spellPart(block++, part, index + 1, tell);
+  tell({
     type: 'finish',
     reason: reply.reason,
     ...(reply.stop === undefined ? {} : { stop: reply.stop }),
     usage: reply.usage,
     ...(reply.others ? { others: reply.others.map((other) => other.reason) } : {}),
-  };
+  });
 }
 
-function* spell(block: number, part: Part, choice: number): Iterable<ChatEvent> {
+/** The events of one part, as the block of this number. */
+export function spellPart(block: number, part: Part, choice: number, tell: Tell<ChatEvent>): void {
   const numbered = choice > 0 ? { choice } : {};
   const head = headOf(part);
-  if (!head) return yield { type: 'block', block, part, ...numbered };
-  yield { type: 'block-start', block, head, ...numbered };
+  if (!head) return tell({ type: 'block', block, part, ...numbered });
+  tell({ type: 'block-start', block, head, ...numbered });
   const text = part.kind === 'tool-call' ? part.args : 'text' in part ? part.text : '';
   const logprobs = part.kind === 'text' && part.logprobs ? { logprobs: part.logprobs } : {};
-  if (text !== '' || 'logprobs' in logprobs) yield { type: 'block-delta', block, text, ...logprobs };
+  if (text !== '' || 'logprobs' in logprobs) tell({ type: 'block-delta', block, text, ...logprobs });
   const seal = 'seal' in part && part.seal ? { seal: part.seal } : {};
   const citations = part.kind === 'text' && part.citations ? { citations: part.citations } : {};
-  yield { type: 'block-end', block, ...seal, ...citations };
+  tell({ type: 'block-end', block, ...seal, ...citations });
 }
 
 function headOf(part: Part): Head | undefined {

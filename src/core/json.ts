@@ -50,8 +50,12 @@ export const readBoolean = (value: unknown): boolean | undefined =>
 
 /** The objects of an array, anything else in it left out; empty when it is no array. */
 export function readObjects(value: unknown): readonly Json[] {
-  return (readArray(value) ?? []).filter((item): item is Json => readObject(item) !== undefined);
+  if (!Array.isArray(value)) return noObjects;
+  return value.every(isObject) ? value : value.filter(isObject);
 }
+
+const noObjects: readonly Json[] = [];
+const isObject = (value: unknown): value is Json => readObject(value) !== undefined;
 
 /** A copy without the named keys and without undefined values: what an open set of unknown fields becomes. */
 export function omit(object: Json, keys: ReadonlySet<string>): Json {

@@ -1,6 +1,7 @@
 import type { ChatEvent, Head } from '../core/event.ts';
 import { newId } from '../core/id.ts';
 import type { Json } from '../core/json.ts';
+import type { Tell } from '../core/machine.ts';
 import type { Citation, Part, Seal } from '../core/request.ts';
 
 type CallHead = Extract<Head, { kind: 'tool-call' }>;
@@ -27,49 +28,45 @@ interface Block {
 /**
  * Keeps a decoder's output inside the event grammar: opens blocks lazily, closes them when another kind speaks, holds
  * parallel tool calls back until it is their turn, and never opens a call before its name is known.
- * It knows no wire. Every method returns the events that are due.
+ * It knows no wire, and tells every event as soon as it is due.
  */
 export class Blocks {
   private readonly queue: Block[] = [];
   private opened = 0;
   private closing = false;
+  private readonly tell: Tell<ChatEvent>;
   /** Whether a tool call has been said: then the reason of a stop is `tool`, whatever the upstream claims. */
   called = false;
 
+  constructor(tell: Tell<ChatEvent>) {
+    this.tell = tell;
+  }
+
   /** Text of a spoken kind; goes on in the block that is open when it is of that kind. An empty text only opens it. */
-  *say(
-    kind: Spoken,
-    text: string,
-    options: { choice?: number; logprobs?: readonly Json[] } = {},
-  ): Iterable<ChatEvent> {
-    const choice = options.choice ?? 0;
+  say(kind: Spoken, text: string, choice = 0, logprobs?: readonly Json[]): void {
     let block = this.last(choice);
     if (!block || block.kind !== kind || block.ended) {
       this.endSpoken(choice);
       block = this.add({ key: undefined, choice, kind });
     }
-    if (options.logprobs) block.deltas.push({ text, logprobs: options.logprobs });
-    else if (text !== '') block.deltas.push({ text });
-    yield* this.flush();
+    this.grow(block, text, logprobs);
   }
 
   /** News of the tool call that the wire knows as `key`. The first non-empty id and name win; late or repeated ones are ignored. */
-  *call(key: string | number, start: CallStart, choice = 0): Iterable<ChatEvent> {
+  call(key: string | number, start: CallStart, choice = 0): void {
     const block = this.find(key, choice) ?? this.openCall(key, choice);
     const { callId, name, namespace, custom } = start;
     if (callId && !block.call.callId) block.call = { ...block.call, callId };
     if (name && !block.call.name) block.call = { ...block.call, name };
     if (namespace && !block.call.namespace) block.call = { ...block.call, namespace };
     if (custom) block.call = { ...block.call, custom };
-    yield* this.flush();
+    this.flush();
   }
 
   /** A piece of the arguments of the call known as `key`. */
-  *args(key: string | number, text: string, choice = 0): Iterable<ChatEvent> {
+  args(key: string | number, text: string, choice = 0): void {
     if (text === '') return;
-    const block = this.find(key, choice) ?? this.openCall(key, choice);
-    block.deltas.push({ text });
-    yield* this.flush();
+    this.grow(this.find(key, choice) ?? this.openCall(key, choice), text);
   }
 
   /** Puts a seal on the block that spoke last, or on the call known as `key`. A later seal replaces an earlier one. */
@@ -84,26 +81,35 @@ export class Blocks {
   }
 
   /** A thing that comes whole. */
-  *whole(part: Part, choice = 0): Iterable<ChatEvent> {
+  whole(part: Part, choice = 0): void {
     this.endSpoken(choice);
     const block = this.add({ key: undefined, choice, kind: 'part' });
     block.part = part;
     block.ended = true;
-    yield* this.flush();
+    this.flush();
   }
 
   /** The wire says that the block known as `key`, or the one that spoke last, is over. */
-  *end(key?: string | number, choice = 0): Iterable<ChatEvent> {
+  end(key?: string | number, choice = 0): void {
     const block = key === undefined ? this.last(choice) : this.find(key, choice);
     if (block) block.ended = true;
-    yield* this.flush();
+    this.flush();
   }
 
   /** Everything is over: closes what is open and says what was held back. */
-  *close(): Iterable<ChatEvent> {
+  close(): void {
     for (const block of this.queue) block.ended = true;
     this.closing = true;
-    yield* this.flush();
+    this.flush();
+  }
+
+  /** More of a block: said at once where it is open already, which only the first in the queue can be. */
+  private grow(block: Block, text: string, logprobs?: readonly Json[]): void {
+    if (logprobs) block.deltas.push({ text, logprobs });
+    else if (text !== '' && block.number !== undefined)
+      return this.tell({ type: 'block-delta', block: block.number, text });
+    else if (text !== '') block.deltas.push({ text });
+    this.flush();
   }
 
   private add(start: Pick<Block, 'key' | 'choice' | 'kind'>): Block {
@@ -129,11 +135,17 @@ export class Blocks {
 
   private find(key: string | number, choice: number): Block | undefined {
     const name = String(key);
-    return this.queue.findLast((block) => block.key === name && block.choice === choice && !block.ended);
+    for (let at = this.queue.length - 1; at >= 0; at--) {
+      const block = this.queue[at]!;
+      if (block.key === name && block.choice === choice && !block.ended) return block;
+    }
+    return undefined;
   }
 
   private last(choice: number): Block | undefined {
-    return this.queue.findLast((block) => block.choice === choice);
+    for (let at = this.queue.length - 1; at >= 0; at--)
+      if (this.queue[at]!.choice === choice) return this.queue[at];
+    return undefined;
   }
 
   /** Calls may still grow while others speak, so what comes next ends only what is spoken. */
@@ -143,33 +155,33 @@ export class Blocks {
   }
 
   /** Lets the first block of the queue speak, and those after it once it has ended. A later choice waits for `close`. */
-  private *flush(): Iterable<ChatEvent> {
+  private flush(): void {
     for (let block = this.queue[0]; block; block = this.queue[0]) {
       if (block.choice > 0 && !this.closing) return;
-      yield* this.speak(block);
+      this.speak(block);
       if (!block.ended) return;
       this.queue.shift();
     }
   }
 
-  private *speak(block: Block): Iterable<ChatEvent> {
+  private speak(block: Block): void {
     const choice = block.choice > 0 ? { choice: block.choice } : {};
-    if (block.part) return yield { type: 'block', block: this.opened++, part: block.part, ...choice };
+    if (block.part) return this.tell({ type: 'block', block: this.opened++, part: block.part, ...choice });
     if (block.number === undefined) {
       const head = this.head(block);
       if (!head) return;
       block.number = this.opened++;
-      yield { type: 'block-start', block: block.number, head, ...choice };
+      this.tell({ type: 'block-start', block: block.number, head, ...choice });
     }
-    for (const delta of block.deltas) yield { type: 'block-delta', block: block.number, ...delta };
+    for (const delta of block.deltas) this.tell({ type: 'block-delta', block: block.number, ...delta });
     block.deltas = [];
     if (!block.ended) return;
-    yield {
+    this.tell({
       type: 'block-end',
       block: block.number,
       ...(block.seal ? { seal: block.seal } : {}),
       ...(block.citations.length > 0 ? { citations: block.citations } : {}),
-    };
+    });
   }
 
   /** The head of a block that may open now. A call without a name waits for it, and is left out if it never comes. */

@@ -202,10 +202,11 @@ async function streamAsWhole(
   const listener = overhear(errand, attempt);
   const lane = translatedLane(restoring(passage), {
     encodeStream: () => ({
-      *push(event) {
+      push(event) {
         folder.push(listener.hear(event));
+        return [];
       },
-      *end() {},
+      end: () => [],
     }),
     closing: '',
   });
@@ -258,16 +259,8 @@ function wholeAsStream(
   const body = tryParseObject(text);
   if (!body) throw notJson(headers);
   const reply = decodeReply(passage, body, attempt, headers);
-  const said = [...unfold(passage.tools?.restoreReply(reply) ?? reply)];
-  const lane = translatedLane(
-    {
-      *push() {},
-      *end() {
-        yield* said;
-      },
-    },
-    dialect,
-  );
+  const said = unfold(passage.tools?.restoreReply(reply) ?? reply);
+  const lane = translatedLane({ push: () => [], end: () => said }, dialect);
   return { kind: 'flow', flow: { lane, held: [...lane.end()], reader: undefined }, headers };
 }
 

@@ -198,12 +198,13 @@ function watching(client: ClientSide, continuing: Continuing, onAnswer: (answer:
     encodeStream(echo) {
       const machine = client.encodeStream(echo);
       return {
-        *push(event) {
-          for (const frame of machine.push(event)) {
+        push(event) {
+          const said = machine.push(event);
+          for (const frame of said) {
             const answer = continuing.answerIn(frame);
             if (answer) onAnswer(answer);
-            yield frame;
           }
+          return said;
         },
         end: () => machine.end(),
       };

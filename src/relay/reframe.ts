@@ -12,7 +12,7 @@ export function reframe(
   const machine = chain(frames(), framing);
   const encoder = new TextEncoder();
   const reader = body.getReader();
-  const spell = (pieces: Iterable<string>) => encoder.encode([...pieces].join('') || '\n');
+  const spell = (pieces: readonly string[]) => encoder.encode(pieces.join('') || '\n');
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {

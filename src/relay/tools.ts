@@ -28,7 +28,7 @@ export function fitTools(
   drop: Drop,
 ): FittedTools | undefined {
   if (!rule) return undefined;
-  const all = [...knownTools(request)];
+  const all = knownTools(request);
   const strange = all.filter((tool) => !takes(rule, tool));
   if (strange.length === 0) return undefined;
   const used = new Set(all.filter((tool) => takes(rule, tool)).map(({ name }) => name));
@@ -56,14 +56,20 @@ const takes = (rule: ToolRule, { name, namespace, custom }: Known): boolean =>
   !rule.forbidden.test(name);
 
 /** Every tool that the request defines, and those that only its history names. */
-function* knownTools(request: ChatRequest): Iterable<Known> {
-  for (const tool of request.tools)
-    if (tool.kind !== 'hosted') yield { ...spaced(tool), name: tool.name, custom: tool.kind === 'custom' };
-  const defined = new Set(request.tools.map(keyOf));
-  for (const { parts } of request.messages)
-    for (const part of parts)
-      if (part.kind === 'tool-call' && !defined.has(keyOf(part)))
-        yield { ...spaced(part), name: part.name, custom: part.custom ?? false };
+function knownTools({ tools, messages }: ChatRequest): readonly Known[] {
+  const all: Known[] = [];
+  for (const tool of tools)
+    if (tool.kind !== 'hosted')
+      all.push({ ...spaced(tool), name: tool.name, custom: tool.kind === 'custom' });
+  let defined: ReadonlySet<string> | undefined;
+  for (const { parts } of messages)
+    for (const part of parts) {
+      if (part.kind !== 'tool-call') continue;
+      defined ??= new Set(tools.map(keyOf));
+      if (!defined.has(keyOf(part)))
+        all.push({ ...spaced(part), name: part.name, custom: part.custom ?? false });
+    }
+  return all;
 }
 
 const spaced = ({ namespace }: { readonly namespace?: string }) =>
@@ -163,24 +169,25 @@ function restoredReply(reply: Reply, back: ReadonlyMap<string, Known>): Reply {
 function restoring(back: ReadonlyMap<string, Known>): Machine<ChatEvent, ChatEvent> {
   let held: { readonly block: number; text: string } | undefined;
   return {
-    *push(event) {
+    push(event) {
       if (event.type === 'block-start' && event.head.kind === 'tool-call') {
         const tool = back.get(event.head.name);
-        if (!tool) return yield event;
+        if (!tool) return [event];
         if (tool.custom) held = { block: event.block, text: '' };
         const custom = tool.custom ? { custom: true } : {};
-        return yield { ...event, head: { ...event.head, ...spaced(tool), name: tool.name, ...custom } };
+        return [{ ...event, head: { ...event.head, ...spaced(tool), name: tool.name, ...custom } }];
       }
       if (event.type === 'block-delta' && held?.block === event.block) {
         held.text += event.text;
-        return;
+        return [];
       }
       if (event.type === 'block-end' && held?.block === event.block) {
-        yield { type: 'block-delta', block: event.block, text: freeText(held.text) };
+        const text = freeText(held.text);
         held = undefined;
+        return [{ type: 'block-delta', block: event.block, text }, event];
       }
-      yield event;
+      return [event];
     },
-    *end() {},
+    end: () => [],
   };
 }

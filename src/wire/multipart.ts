@@ -1,5 +1,5 @@
 import { GatewayError } from '../core/error.ts';
-import type { Machine } from '../core/machine.ts';
+import { type Machine, machine, type Tell, type Teller } from '../core/machine.ts';
 
 /** A text field of a form, and where its value stands in the form's bytes: from `start` up to, but not including, `end`. */
 export interface FormField {
@@ -31,7 +31,10 @@ const [carriageReturn, lineFeed, dash, space, tab] = [13, 10, 45, 32, 9] as cons
  * its part is over. Files and other fields cost no memory. A form that is cut short, or that ends twice, is no error
  * here: whoever it was meant for will say so in its own words.
  */
-export function formFields(boundary: string, names: ReadonlySet<string>): Machine<Uint8Array, FormField> {
+export const formFields = (boundary: string, names: ReadonlySet<string>): Machine<Uint8Array, FormField> =>
+  machine((tell) => readFields(boundary, names, tell));
+
+function readFields(boundary: string, names: ReadonlySet<string>, tell: Tell<FormField>): Teller<Uint8Array> {
   const delimiter = Buffer.from(`\r\n--${boundary}`, 'latin1');
   // A form may begin with its first delimiter; as if a line had ended before it, all delimiters look alike.
   let data = Buffer.from('\r\n');
@@ -58,10 +61,10 @@ export function formFields(boundary: string, names: ReadonlySet<string>): Machin
     forget(count);
   }
 
-  function* close(): Iterable<FormField> {
+  function close(): void {
     if (field && length <= valueLimit) {
       const value = Buffer.concat(pieces).toString('utf8');
-      yield { ...field, value, end: field.start + length };
+      tell({ ...field, value, end: field.start + length });
     }
     field = undefined;
     pieces = [];
@@ -69,7 +72,7 @@ export function formFields(boundary: string, names: ReadonlySet<string>): Machin
   }
 
   /** Reads on in a part's content, or before the first part; false when it takes more bytes to go on. */
-  function* onContent(): Generator<FormField, boolean> {
+  function onContent(): boolean {
     const at = data.indexOf(delimiter);
     if (at < 0) {
       take(Math.max(0, data.length - delimiter.length + 1));
@@ -82,7 +85,7 @@ export function formFields(boundary: string, names: ReadonlySet<string>): Machin
       take(delimiter.length);
       return true;
     }
-    yield* close();
+    close();
     forget(after.length);
     inHead = true;
     over = after.last;
@@ -109,12 +112,12 @@ export function formFields(boundary: string, names: ReadonlySet<string>): Machin
   }
 
   return {
-    *push(bytes) {
+    push(bytes) {
       if (over) return;
       data = Buffer.concat([data, bytes]);
-      for (let more = true; more;) more = inHead ? onHead() : yield* onContent();
+      for (let more = true; more;) more = inHead ? onHead() : onContent();
     },
-    *end() {},
+    end() {},
   };
 }
 

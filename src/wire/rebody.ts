@@ -15,7 +15,7 @@ export function rebodied(answer: Answered, machine: Machine<Uint8Array, Uint8Arr
   if (!source) return answer;
   const next = async (): Promise<{ readonly done: boolean; readonly pieces: readonly Uint8Array[] }> => {
     const { done, value } = await source.read();
-    return { done, pieces: [...(done ? machine.end() : machine.push(value))] };
+    return { done, pieces: done ? machine.end() : machine.push(value) };
   };
   const body = new ReadableStream<Uint8Array<ArrayBuffer>>(
     {

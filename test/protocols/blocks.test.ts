@@ -15,20 +15,31 @@ function partsOf(said: Iterable<ChatEvent>): readonly Part[] {
   return fold(events).parts;
 }
 
+/** A fresh Blocks, and what it has said since somebody last asked. */
+function listened() {
+  const said: ChatEvent[] = [];
+  const blocks = new Blocks((event) => {
+    said.push(event);
+  });
+  return { blocks, heard: () => said.splice(0), types: () => said.splice(0).map((event) => event.type) };
+}
+
 /** What `speak` makes a fresh Blocks say, closing included. */
-function saying(speak: (blocks: Blocks) => readonly Iterable<ChatEvent>[]): ChatEvent[] {
-  const blocks = new Blocks();
-  return [...speak(blocks).flatMap((said) => [...said]), ...blocks.close()];
+function saying(speak: (blocks: Blocks) => void): ChatEvent[] {
+  const { blocks, heard } = listened();
+  speak(blocks);
+  blocks.close();
+  return heard();
 }
 
 describe('spoken blocks', () => {
   test('go on while the kind stays and end when another speaks', () => {
-    const said = saying((b) => [
-      b.say('reasoning', 'h'),
-      b.say('reasoning', 'm'),
-      b.say('text', 'a'),
-      b.say('text', 'b'),
-    ]);
+    const said = saying((b) => {
+      b.say('reasoning', 'h');
+      b.say('reasoning', 'm');
+      b.say('text', 'a');
+      b.say('text', 'b');
+    });
     expect(partsOf(said)).toEqual([
       { kind: 'reasoning', text: 'hm' },
       { kind: 'text', text: 'ab' },
@@ -36,17 +47,20 @@ describe('spoken blocks', () => {
   });
 
   test('are said at once, not at the close', () => {
-    const blocks = new Blocks();
-    expect([...blocks.say('text', 'a')].map((event) => event.type)).toEqual(['block-start', 'block-delta']);
-    expect([...blocks.say('text', 'b')].map((event) => event.type)).toEqual(['block-delta']);
+    const { blocks, types } = listened();
+    blocks.say('text', 'a');
+    expect(types()).toEqual(['block-start', 'block-delta']);
+    blocks.say('text', 'b');
+    expect(types()).toEqual(['block-delta']);
   });
 
   test('carry their seal, citations and log probabilities', () => {
-    const blocks = new Blocks();
-    const said = [...blocks.say('text', 'a', { logprobs: [{ token: 'a' }] })];
-    blocks.seal({ issuer: 'gemini', value: 'x' });
-    blocks.cite({ url: 'https://example.com' });
-    expect(partsOf([...said, ...blocks.close()])).toEqual([
+    const said = saying((b) => {
+      b.say('text', 'a', 0, [{ token: 'a' }]);
+      b.seal({ issuer: 'gemini', value: 'x' });
+      b.cite({ url: 'https://example.com' });
+    });
+    expect(partsOf(said)).toEqual([
       {
         kind: 'text',
         text: 'a',
@@ -58,7 +72,11 @@ describe('spoken blocks', () => {
   });
 
   test('start anew after the wire ended them', () => {
-    const said = saying((b) => [b.say('text', 'a'), b.end(), b.say('text', 'b')]);
+    const said = saying((b) => {
+      b.say('text', 'a');
+      b.end();
+      b.say('text', 'b');
+    });
     expect(partsOf(said)).toEqual([
       { kind: 'text', text: 'a' },
       { kind: 'text', text: 'b' },
@@ -71,73 +89,82 @@ describe('tool calls', () => {
     ({ kind: 'tool-call', callId, name, args }) as const;
 
   test('interleaved come out whole, in opening order', () => {
-    const said = saying((b) => [
-      b.call(0, { callId: 'a', name: 'x' }),
-      b.call(1, { callId: 'b', name: 'y' }),
-      b.args(1, '{"n":'),
-      b.args(0, '{}'),
-      b.args(1, '2}'),
-    ]);
+    const said = saying((b) => {
+      b.call(0, { callId: 'a', name: 'x' });
+      b.call(1, { callId: 'b', name: 'y' });
+      b.args(1, '{"n":');
+      b.args(0, '{}');
+      b.args(1, '2}');
+    });
     expect(partsOf(said)).toEqual([called('a', 'x', '{}'), called('b', 'y', '{"n":2}')]);
   });
 
   test('stream the arguments of the first while the others wait', () => {
-    const blocks = new Blocks();
-    const types = (said: Iterable<ChatEvent>) => [...said].map((event) => event.type);
-    expect(types(blocks.call(0, { callId: 'a', name: 'x' }))).toEqual(['block-start']);
-    expect(types(blocks.call(1, { callId: 'b', name: 'y' }))).toEqual([]);
-    expect(types(blocks.args(1, '{}'))).toEqual([]);
-    expect(types(blocks.args(0, '{}'))).toEqual(['block-delta']);
-    expect(types(blocks.end(0))).toEqual(['block-end', 'block-start', 'block-delta']);
+    const { blocks, types } = listened();
+    blocks.call(0, { callId: 'a', name: 'x' });
+    expect(types()).toEqual(['block-start']);
+    blocks.call(1, { callId: 'b', name: 'y' });
+    blocks.args(1, '{}');
+    expect(types()).toEqual([]);
+    blocks.args(0, '{}');
+    expect(types()).toEqual(['block-delta']);
+    blocks.end(0);
+    expect(types()).toEqual(['block-end', 'block-start', 'block-delta']);
   });
 
   test('keep arguments that come after other words', () => {
-    const said = saying((b) => [
-      b.call(0, { callId: 'a', name: 'x' }),
-      b.args(0, '{"n":'),
-      b.say('text', 'by the way'),
-      b.args(0, '1}'),
-    ]);
+    const said = saying((b) => {
+      b.call(0, { callId: 'a', name: 'x' });
+      b.args(0, '{"n":');
+      b.say('text', 'by the way');
+      b.args(0, '1}');
+    });
     expect(partsOf(said)).toEqual([called('a', 'x', '{"n":1}'), { kind: 'text', text: 'by the way' }]);
   });
 
   test('wait for their name; the first non-empty name and id win', () => {
-    const said = saying((b) => [
-      b.args(0, '{'),
-      b.call(0, { callId: '', name: '' }),
-      b.call(0, { callId: 'a' }),
-      b.call(0, { name: 'x' }),
-      b.call(0, { callId: 'late', name: 'late' }),
-      b.args(0, '}'),
-    ]);
+    const said = saying((b) => {
+      b.args(0, '{');
+      b.call(0, { callId: '', name: '' });
+      b.call(0, { callId: 'a' });
+      b.call(0, { name: 'x' });
+      b.call(0, { callId: 'late', name: 'late' });
+      b.args(0, '}');
+    });
     expect(partsOf(said)).toEqual([called('a', 'x', '{}')]);
   });
 
   test('get an id when the wire never gives one, and are left out without a name', () => {
-    const [part, ...more] = partsOf(saying((b) => [b.call(0, { name: 'x' }), b.args(0, '{}')]));
+    const [part, ...more] = partsOf(
+      saying((b) => {
+        b.call(0, { name: 'x' });
+        b.args(0, '{}');
+      }),
+    );
     expect(more).toEqual([]);
     expect(part).toMatchObject({ kind: 'tool-call', name: 'x', args: '{}' });
     expect((part as { callId: string }).callId).toMatch(/^call_[0-9a-f]{24}$/);
-    const blocks = new Blocks();
-    expect(partsOf([...blocks.call(0, { callId: 'a' }), ...blocks.args(0, '{}'), ...blocks.close()])).toEqual(
-      [],
-    );
+    const { blocks, heard } = listened();
+    blocks.call(0, { callId: 'a' });
+    blocks.args(0, '{}');
+    blocks.close();
+    expect(partsOf(heard())).toEqual([]);
     expect(blocks.called).toBe(false);
   });
 });
 
 describe('further choices', () => {
   test('wait for the close and come in order, however they came in', () => {
-    const said = saying((b) => [
-      b.say('text', '1', { choice: 1 }),
-      b.end(undefined, 1),
-      b.say('text', '0'),
-      b.end(),
-      b.call(0, { callId: 'a', name: 'x' }),
-      b.say('text', '2', { choice: 2 }),
-      b.args(0, '{}'),
-      b.say('text', '+', { choice: 1 }),
-    ]);
+    const said = saying((b) => {
+      b.say('text', '1', 1);
+      b.end(undefined, 1);
+      b.say('text', '0');
+      b.end();
+      b.call(0, { callId: 'a', name: 'x' });
+      b.say('text', '2', 2);
+      b.args(0, '{}');
+      b.say('text', '+', 1);
+    });
     const events = [start, ...said, finish];
     expectGrammar(events);
     const reply = fold(events);
@@ -148,13 +175,13 @@ describe('further choices', () => {
   });
 
   test('never hold the first choice back', () => {
-    const blocks = new Blocks();
-    expect([...blocks.say('text', 'x', { choice: 1 })]).toEqual([]);
-    expect([...blocks.say('text', 'a')].map((event) => event.type)).toEqual(['block-start', 'block-delta']);
-    expect([...blocks.call(0, { callId: 'a', name: 'x' })].map((event) => event.type)).toEqual([
-      'block-end',
-      'block-start',
-    ]);
+    const { blocks, types } = listened();
+    blocks.say('text', 'x', 1);
+    expect(types()).toEqual([]);
+    blocks.say('text', 'a');
+    expect(types()).toEqual(['block-start', 'block-delta']);
+    blocks.call(0, { callId: 'a', name: 'x' });
+    expect(types()).toEqual(['block-end', 'block-start']);
   });
 });
 
@@ -165,8 +192,7 @@ test('any interleaving stays in the grammar and loses no word, over 5,000 random
 
 /** Plays random news to a Blocks, and compares what it says with what was put in, choice by choice. */
 function interleave(dice: Random): void {
-  const blocks = new Blocks();
-  const said: ChatEvent[] = [];
+  const { blocks, heard: said } = listened();
   const spoken = new Map<string, string>();
   const args = new Map<string, string>();
   const named = new Set<string>();
@@ -182,19 +208,19 @@ function interleave(dice: Random): void {
     const what = dice.below(6);
     if (what <= 1) {
       const kind = dice.pick(['text', 'reasoning', 'refusal'] as const);
-      said.push(...blocks.say(kind, text, { choice }));
+      blocks.say(kind, text, choice);
       note(spoken, `${choice}/${kind}`, text);
     }
     if (what === 2 && !ended.has(id)) {
-      said.push(...blocks.call(key, { callId: `id-${id}`, name: `name-${id}` }, choice));
+      blocks.call(key, { callId: `id-${id}`, name: `name-${id}` }, choice);
       named.add(id);
     }
     if (what === 3 && !ended.has(id)) {
-      said.push(...blocks.args(key, text, choice));
+      blocks.args(key, text, choice);
       note(args, id, text);
     }
     if (what === 4 && named.has(id) && !ended.has(id)) {
-      said.push(...blocks.end(key, choice));
+      blocks.end(key, choice);
       ended.add(id);
     }
     if (what === 5 && dice.oneIn(3)) {
@@ -204,15 +230,17 @@ function interleave(dice: Random): void {
         mime: 'image/png',
         source: { kind: 'data', data: text },
       };
-      said.push(...blocks.whole(part, choice));
+      blocks.whole(part, choice);
       note(spoken, `${choice}/media`, text);
     }
   }
-  said.push(...blocks.close());
-  expectGrammar([start, ...said, finish]);
-  expect([...blocks.close()]).toEqual([]);
+  blocks.close();
+  const events = [start, ...said(), finish];
+  expectGrammar(events);
+  blocks.close();
+  expect(said()).toEqual([]);
 
-  const reply = fold([start, ...said, finish]);
+  const reply = fold(events);
   const heard = new Map<string, string>();
   const heardArgs = new Map<string, string>();
   for (const [choice, parts] of [reply.parts, ...(reply.others ?? []).map((other) => other.parts)].entries())

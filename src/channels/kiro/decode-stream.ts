@@ -8,7 +8,7 @@ import {
   readString,
   tryParseObject,
 } from '../../core/json.ts';
-import type { Machine } from '../../core/machine.ts';
+import { type Machine, machine, type Tell, type Teller } from '../../core/machine.ts';
 import { Blocks } from '../../protocols/blocks.ts';
 import type { Frame } from '../../wire/sse.ts';
 import { badData, cut, decodeException } from './errors.ts';
@@ -28,8 +28,10 @@ const stopReasons: Readonly<Record<string, FinishReason>> = {
  * The service's events in the hall's words. Counts and the reason of the stop come in any order and perhaps not at all, so
  * the finish waits until the whole body was received. Events that are new pass silently.
  */
-export function decodeStream(): Machine<Frame, ChatEvent> {
-  const blocks = new Blocks();
+export const decodeStream = (): Machine<Frame, ChatEvent> => machine(tellEvents);
+
+function tellEvents(tell: Tell<ChatEvent>): Teller<Frame> {
+  const blocks = new Blocks(tell);
   const counts = new Counts();
   const tags = thinkingTags();
   /** The call whose input is still coming in. */
@@ -39,75 +41,75 @@ export function decodeStream(): Machine<Frame, ChatEvent> {
   let over = false;
   let stopReason: string | undefined;
 
-  function* fail(error: GatewayError): Iterable<ChatEvent> {
+  function fail(error: GatewayError): void {
     over = true;
-    yield { type: 'error', error };
+    tell({ type: 'error', error });
   }
 
-  function* say(pieces: Iterable<Spoken>): Iterable<ChatEvent> {
+  function say(pieces: readonly Spoken[]): void {
     for (const { kind, text } of pieces) {
       counts.heard(text, kind === 'reasoning');
-      yield* blocks.say(kind, text);
+      blocks.say(kind, text);
     }
   }
 
-  function* onText(event: Json): Iterable<ChatEvent> {
-    yield* endCall();
+  function onText(event: Json): void {
+    endCall();
     const content = readString(event.content) ?? '';
-    if (content !== '') yield* say(tags.push(content));
-    for (const whole of readObjects(event.toolUses)) yield* onToolUse({ ...whole, stop: true });
+    if (content !== '') say(tags.push(content));
+    for (const whole of readObjects(event.toolUses)) onToolUse({ ...whole, stop: true });
   }
 
-  function* onReasoning(event: Json): Iterable<ChatEvent> {
-    yield* endCall();
+  function onReasoning(event: Json): void {
+    endCall();
     const text = readString(event.text) ?? '';
-    if (text !== '') yield* say([{ kind: 'reasoning', text }]);
+    if (text !== '') say([{ kind: 'reasoning', text }]);
     const signature = readString(event.signature);
     const redacted = readString(event.redactedContent);
     const value = signature ?? redacted;
     if (!value) return;
     // A seal may come without a word of the thought it seals.
-    if (text === '') yield* blocks.say('reasoning', '');
+    if (text === '') blocks.say('reasoning', '');
     blocks.seal({ issuer: id, value, ...(signature === undefined ? { redacted: true } : {}) });
   }
 
   /** A call comes in fragments; the name of another one, or any other word of the model, ends it. */
-  function* onToolUse(event: Json): Iterable<ChatEvent> {
+  function onToolUse(event: Json): void {
     const key = readString(event.toolUseId) ?? call?.key ?? '';
     if (call?.key !== key) {
-      yield* endCall();
-      yield* say(tags.end());
+      endCall();
+      say(tags.end());
       call = { key, input: '' };
-      yield* blocks.call(key, { callId: key, name: readString(event.name) ?? '' });
+      blocks.call(key, { callId: key, name: readString(event.name) ?? '' });
     }
     const whole = readObject(event.input);
     const piece = whole ? JSON.stringify(whole) : (readString(event.input) ?? '');
     call.input += piece;
     counts.heard(piece);
-    yield* blocks.args(key, piece);
-    if (event.stop === true) yield* endCall();
+    blocks.args(key, piece);
+    if (event.stop === true) endCall();
   }
 
-  function* endCall(): Iterable<ChatEvent> {
+  function endCall(): void {
     if (!call) return;
     const { key, input } = call;
     call = undefined;
-    if (input.trim() === '') yield* blocks.args(key, '{}');
+    if (input.trim() === '') blocks.args(key, '{}');
     else if (!tryParseObject(input)) malformed = true;
-    yield* blocks.end(key);
+    blocks.end(key);
   }
 
-  function* finish(): Iterable<ChatEvent> {
+  function finish(): void {
     // The service marks the last fragment of every call; without the mark the rest never came.
-    if (call) return yield* fail(cut());
-    yield* say(tags.end());
-    yield* blocks.close();
+    if (call) return fail(cut());
+    say(tags.end());
+    blocks.close();
     over = true;
     const told = stopReasons[stopReason ?? ''] ?? 'end';
     const usage = counts.usage();
     if (usage.output === 0 && !blocks.called && stopReason === undefined)
-      return yield* fail(badData('it says nothing'));
-    yield { type: 'finish', reason: reasonOf(told), usage };
+      return fail(badData('it says nothing'));
+    tell({ type: 'finish', reason: reasonOf(told), usage });
   }
 
   function reasonOf(told: FinishReason): FinishReason {
@@ -117,14 +119,14 @@ export function decodeStream(): Machine<Frame, ChatEvent> {
     return told === 'tool' ? 'end' : told;
   }
 
-  function* onEvent(name: string, event: Json): Iterable<ChatEvent> {
+  function onEvent(name: string, event: Json): void {
     switch (name) {
       case 'assistantResponseEvent':
-        return yield* onText(event);
+        return onText(event);
       case 'reasoningContentEvent':
-        return yield* onReasoning(event);
+        return onReasoning(event);
       case 'toolUseEvent':
-        return yield* onToolUse(event);
+        return onToolUse(event);
       case 'messageStopEvent':
         stopReason = readString(event.stopReason) ?? stopReason;
         return;
@@ -137,24 +139,24 @@ export function decodeStream(): Machine<Frame, ChatEvent> {
   }
 
   return {
-    *push({ event: name = '', data }) {
+    push({ event: name = '', data }) {
       if (over) return;
       const said = tryParseObject(data);
-      if (!said) return yield* fail(badData(`its event ${name} holds no JSON object`));
+      if (!said) return fail(badData(`its event ${name} holds no JSON object`));
       if (name === promptFrame) return counts.guess(readNumber(said.tokens) ?? 0);
-      if (name === damageFrame) return yield* fail(badData(String(said.what)));
+      if (name === damageFrame) return fail(badData(String(said.what)));
       // The payload may stand under its own name.
       const event = readObject(said[name]) ?? said;
-      if (failures.has(name) || said._type !== undefined) return yield* fail(decodeException(event));
+      if (failures.has(name) || said._type !== undefined) return fail(decodeException(event));
       if (!started) {
         started = true;
-        yield { type: 'start', id: '', model: '' };
+        tell({ type: 'start', id: '', model: '' });
       }
-      if (name === endFrame) yield* finish();
-      else yield* onEvent(name, event);
+      if (name === endFrame) finish();
+      else onEvent(name, event);
     },
-    *end() {
-      if (!over) yield* fail(cut());
+    end() {
+      if (!over) fail(cut());
     },
   };
 }

@@ -1,6 +1,6 @@
 import type { EventStreamCodec } from '@smithy/eventstream-codec';
 import { compact, tryParseObject } from '../../core/json.ts';
-import type { Machine } from '../../core/machine.ts';
+import { type Machine, machine, type Tell, type Teller } from '../../core/machine.ts';
 import type { Answered } from '../../wire/fetch.ts';
 import { rebodied } from '../../wire/rebody.ts';
 import { type Frame, render } from '../../wire/sse.ts';
@@ -33,7 +33,10 @@ export function messageCodec(): Promise<EventStreamCodec> {
  * message that is damaged becomes a last frame that says so. Whole messages up to the end of the body are followed by a
  * closing frame, because the wire itself has no closing mark that always comes.
  */
-export function messageFrames(codec: EventStreamCodec): Machine<Uint8Array, Frame> {
+export const messageFrames = (codec: EventStreamCodec): Machine<Uint8Array, Frame> =>
+  machine((tell) => readMessages(codec, tell));
+
+function readMessages(codec: EventStreamCodec, tell: Tell<Frame>): Teller<Uint8Array> {
   let held: Uint8Array[] = [];
   let length = 0;
   /** How many bytes are needed to go on: a prelude, or the whole message that it announced. */
@@ -46,34 +49,33 @@ export function messageFrames(codec: EventStreamCodec): Machine<Uint8Array, Fram
     return held[0]!;
   }
 
-  function* damage(what: string): Iterable<Frame> {
+  function damage(what: string): void {
     damaged = true;
     held = [];
-    yield { event: damageFrame, data: JSON.stringify({ what }) };
+    tell({ event: damageFrame, data: JSON.stringify({ what }) });
   }
 
   return {
-    *push(bytes) {
+    push(bytes) {
       if (damaged) return;
       held.push(bytes);
       length += bytes.length;
       while (length >= needed) {
         const all = joined();
         const total = new DataView(all.buffer, all.byteOffset).getUint32(0);
-        if (total < smallest || total > largest)
-          return yield* damage(`a message claims to have ${total} bytes`);
+        if (total < smallest || total > largest) return damage(`a message claims to have ${total} bytes`);
         needed = total;
         if (length < total) return;
         held = [all.subarray(total)];
         length -= total;
         needed = preludeBytes;
         const message = decoded(codec, all.subarray(0, total));
-        if (typeof message === 'string') return yield* damage(message);
-        yield frameOf(message);
+        if (typeof message === 'string') return damage(message);
+        tell(frameOf(message));
       }
     },
-    *end() {
-      if (!damaged && length === 0) yield { event: endFrame, data: '{}' };
+    end() {
+      if (!damaged && length === 0) tell({ event: endFrame, data: '{}' });
     },
   };
 }
@@ -130,10 +132,10 @@ export async function asEventStream(answer: Answered, promptTokens: number): Pro
 function rendered(codec: EventStreamCodec, promptTokens: number): Machine<Uint8Array, Uint8Array> {
   const frames = messageFrames(codec);
   let opening = render({ event: promptFrame, data: JSON.stringify({ tokens: promptTokens }) });
-  function* said(batch: Iterable<Frame>): Iterable<Uint8Array> {
-    const text = opening + [...batch].map(render).join('');
+  function said(batch: readonly Frame[]): readonly Uint8Array[] {
+    const text = opening + batch.map(render).join('');
     opening = '';
-    if (text !== '') yield encoder.encode(text);
+    return text === '' ? [] : [encoder.encode(text)];
   }
   return { push: (bytes) => said(frames.push(bytes)), end: () => said(frames.end()) };
 }

@@ -1,4 +1,4 @@
-import type { Machine } from '../../core/machine.ts';
+import { type Machine, machine, type Tell, type Teller } from '../../core/machine.ts';
 
 /** A piece of an answer's text, as thought or as answer. */
 export interface Spoken {
@@ -13,11 +13,13 @@ const closing = '</thinking>';
  * Tells a model's thoughts from its answer where both come as text: they stand at the very beginning between
  * `<thinking>` and `</thinking>`. Such tags anywhere else are words of the answer.
  */
-export function thinkingTags(): Machine<string, Spoken> {
+export const thinkingTags = (): Machine<string, Spoken> => machine(tellTags);
+
+function tellTags(tell: Tell<Spoken>): Teller<string> {
   let place: 'start' | 'thought' | 'gap' | 'answer' = 'start';
   let held = '';
 
-  function* take(last: boolean): Iterable<Spoken> {
+  function take(last: boolean): void {
     if (place === 'start') {
       const begun = held.trimStart();
       if (!last && begun.length < opening.length && opening.startsWith(begun)) return;
@@ -29,7 +31,7 @@ export function thinkingTags(): Machine<string, Spoken> {
     if (place === 'thought') {
       const end = held.indexOf(closing);
       const cut = end >= 0 ? end : held.length - (last ? 0 : openEnd(held));
-      if (cut > 0) yield { kind: 'reasoning', text: held.slice(0, cut) };
+      if (cut > 0) tell({ kind: 'reasoning', text: held.slice(0, cut) });
       held = held.slice(end >= 0 ? end + closing.length : cut);
       if (end >= 0) place = 'gap';
     }
@@ -39,19 +41,17 @@ export function thinkingTags(): Machine<string, Spoken> {
       if (held !== '') place = 'answer';
     }
     if (place === 'answer' && held !== '') {
-      yield { kind: 'text', text: held };
+      tell({ kind: 'text', text: held });
       held = '';
     }
   }
 
   return {
-    *push(text) {
+    push(text) {
       held += text;
-      yield* take(false);
+      take(false);
     },
-    *end() {
-      yield* take(true);
-    },
+    end: () => take(true),
   };
 }
 

@@ -9,7 +9,7 @@ import {
   readString,
   tryParseObject,
 } from '../../core/json.ts';
-import type { Machine } from '../../core/machine.ts';
+import { type Machine, machine, type Tell, type Teller } from '../../core/machine.ts';
 import type { Frame } from '../../wire/sse.ts';
 import { Blocks } from '../blocks.ts';
 import { decodeSeal } from '../seals.ts';
@@ -19,22 +19,23 @@ import { decodeStop, decodeUsage, mergeUsage } from './usage.ts';
 import { argsOf, inputOf, issuer } from './wire.ts';
 
 /** The upstream's event stream in the hall's words. Event types that are new pass silently, as the API asks. */
-export function decodeStream(): Machine<Frame, ChatEvent> {
-  const events = decodeEvents();
-  return {
-    *push({ event, data }) {
-      // Some compatible servers end with OpenAI's mark.
-      if (data === '' || data === '[DONE]') return;
-      const said = tryParseObject(data);
-      if (!said) return yield* events.fail(badData('an event of its stream is not a JSON object'));
-      yield* events.push(said.type === undefined && event !== undefined ? { ...said, type: event } : said);
-    },
-    end: events.end,
-  };
-}
+export const decodeStream = (): Machine<Frame, ChatEvent> =>
+  machine((tell) => {
+    const events = decodeEvents(tell);
+    return {
+      push({ event, data }) {
+        // Some compatible servers end with OpenAI's mark.
+        if (data === '' || data === '[DONE]') return;
+        const said = tryParseObject(data);
+        if (!said) return events.fail(badData('an event of its stream is not a JSON object'));
+        events.push(said.type === undefined && event !== undefined ? { ...said, type: event } : said);
+      },
+      end: events.end,
+    };
+  });
 
-interface EventDecoder extends Machine<Json, ChatEvent> {
-  fail(error: GatewayError): Iterable<ChatEvent>;
+interface EventDecoder extends Teller<Json> {
+  fail(error: GatewayError): void;
 }
 
 /** A content block of the wire that has begun and not ended. */
@@ -47,8 +48,8 @@ interface OpenBlock {
 }
 
 /** The parsed events of a stream, one by one; a whole reply is spelled as the same events (see `reply.ts`). */
-export function decodeEvents(): EventDecoder {
-  const blocks = new Blocks();
+export function decodeEvents(tell: Tell<ChatEvent>): EventDecoder {
+  const blocks = new Blocks(tell);
   const open = new Map<number, OpenBlock>();
   /** The block whose text is being said; another one's words end it, because ours never nest. */
   let speaking: number | undefined;
@@ -58,62 +59,61 @@ export function decodeEvents(): EventDecoder {
   let stopReason: string | undefined;
   let stopSequence: string | undefined;
 
-  function* begin(message: Json): Iterable<ChatEvent> {
+  function begin(message: Json): void {
     usage = mergeUsage(usage, message.usage);
     if (started) return;
     started = true;
     const counted = readObject(message.usage) ? { usage: decodeUsage(usage) } : {};
-    yield {
+    tell({
       type: 'start',
       id: readString(message.id) ?? newId('msg_'),
       model: readString(message.model) ?? '',
       ...counted,
-    };
+    });
   }
 
-  function* fail(error: GatewayError): Iterable<ChatEvent> {
+  function fail(error: GatewayError): void {
     if (over) return;
     over = true;
-    yield { type: 'error', error };
+    tell({ type: 'error', error });
   }
 
-  function* finish(): Iterable<ChatEvent> {
-    for (const index of open.keys()) yield* onBlockStop(index);
-    yield* blocks.close();
+  function finish(): void {
+    for (const index of open.keys()) onBlockStop(index);
+    blocks.close();
     over = true;
-    yield {
+    tell({
       type: 'finish',
       reason: decodeStop(stopReason, blocks.called),
       ...(stopSequence === undefined ? {} : { stop: stopSequence }),
       usage: decodeUsage(usage),
-    };
+    });
   }
 
   /** Words of one block; those of a block before it that never ended are over now. */
-  function* say(index: number, kind: 'text' | 'reasoning', text: string): Iterable<ChatEvent> {
-    if (speaking !== undefined && speaking !== index) yield* blocks.end();
+  function say(index: number, kind: 'text' | 'reasoning', text: string): void {
+    if (speaking !== undefined && speaking !== index) blocks.end();
     speaking = index;
-    // A block that has no words of its own only opens.
-    for (const event of blocks.say(kind, text)) if (text !== '' || event.type !== 'block-delta') yield event;
+    blocks.say(kind, text);
   }
 
-  function* onBlockStart(index: number, start: Json): Iterable<ChatEvent> {
-    if (open.has(index)) yield* onBlockStop(index);
+  function onBlockStart(index: number, start: Json): void {
+    if (open.has(index)) onBlockStop(index);
     const type = readString(start.type) ?? '';
     open.set(index, { type, start, json: '' });
     switch (type) {
       case 'text':
-        if (start.text) yield* say(index, 'text', String(start.text));
-        for (const citation of readObjects(start.citations)) yield* onCitation(index, citation);
+        if (start.text) say(index, 'text', String(start.text));
+        for (const citation of readObjects(start.citations)) onCitation(index, citation);
         return;
       case 'thinking':
-        if (start.thinking) yield* say(index, 'reasoning', String(start.thinking));
-        return yield* onSeal(index, start.signature, false);
+        if (start.thinking) say(index, 'reasoning', String(start.thinking));
+        return onSeal(index, start.signature, false);
       case 'redacted_thinking':
-        return yield* onSeal(index, start.data, true);
+        return onSeal(index, start.data, true);
       case 'tool_use':
         speaking = undefined;
-        return yield* blocks.call(index, {
+        return blocks.call(index, {
           callId: readString(start.id) ?? '',
           name: readString(start.name) ?? '',
         });
@@ -121,43 +121,43 @@ export function decodeEvents(): EventDecoder {
   }
 
   /** A seal may come without a word of the thought it seals, and it is worth keeping then too. */
-  function* onSeal(index: number, value: unknown, redacted: boolean): Iterable<ChatEvent> {
+  function onSeal(index: number, value: unknown, redacted: boolean): void {
     const seal = decodeSeal(readString(value), issuer, redacted);
     if (!seal) return;
-    if (speaking !== index) yield* say(index, 'reasoning', '');
+    if (speaking !== index) say(index, 'reasoning', '');
     blocks.seal(seal);
   }
 
-  function* onCitation(index: number, citation: Json): Iterable<ChatEvent> {
-    if (speaking !== index) yield* say(index, 'text', '');
+  function onCitation(index: number, citation: Json): void {
+    if (speaking !== index) say(index, 'text', '');
     blocks.cite(decodeCitation(citation));
   }
 
-  function* onBlockDelta(index: number, delta: Json): Iterable<ChatEvent> {
+  function onBlockDelta(index: number, delta: Json): void {
     switch (delta.type) {
       case 'text_delta':
-        if (delta.text) yield* say(index, 'text', String(delta.text));
+        if (delta.text) say(index, 'text', String(delta.text));
         return;
       case 'thinking_delta':
-        if (delta.thinking) yield* say(index, 'reasoning', String(delta.thinking));
+        if (delta.thinking) say(index, 'reasoning', String(delta.thinking));
         return;
       case 'signature_delta':
-        return yield* onSeal(index, delta.signature, false);
+        return onSeal(index, delta.signature, false);
       case 'citations_delta':
-        return yield* onCitation(index, readObject(delta.citation) ?? {});
+        return onCitation(index, readObject(delta.citation) ?? {});
       case 'input_json_delta':
-        return yield* onInput(index, readString(delta.partial_json) ?? '');
+        return onInput(index, readString(delta.partial_json) ?? '');
     }
   }
 
-  function* onInput(index: number, json: string): Iterable<ChatEvent> {
+  function onInput(index: number, json: string): void {
     const block = open.get(index);
     if (!block) return;
     block.json += json;
-    if (block.type === 'tool_use') yield* blocks.args(index, json);
+    if (block.type === 'tool_use') blocks.args(index, json);
   }
 
-  function* onBlockStop(index: number): Iterable<ChatEvent> {
+  function onBlockStop(index: number): void {
     const block = open.get(index);
     if (!block) return;
     open.delete(index);
@@ -167,14 +167,14 @@ export function decodeEvents(): EventDecoder {
       case 'redacted_thinking':
         if (speaking !== index) return;
         speaking = undefined;
-        return yield* blocks.end();
+        return blocks.end();
       case 'tool_use':
         // Without a piece of it, the input is what the block began with; Claude says {} that way.
-        if (block.json === '') yield* blocks.args(index, argsOf(block.start.input));
-        return yield* blocks.end(index);
+        if (block.json === '') blocks.args(index, argsOf(block.start.input));
+        return blocks.end(index);
       default:
         speaking = undefined;
-        return yield* blocks.whole(
+        return blocks.whole(
           decodeHosted(block.json === '' ? block.start : { ...block.start, input: inputOf(block.json) }),
         );
     }
@@ -189,26 +189,25 @@ export function decodeEvents(): EventDecoder {
 
   return {
     fail,
-    *push(event) {
+    push(event) {
       if (over || event.type === 'ping') return;
       if (event.type === 'error' || (event.type === undefined && event.error))
-        return yield* fail(decodeErrorEvent(event));
-      if (event.type === 'message_start') return yield* begin(readObject(event.message) ?? {});
+        return fail(decodeErrorEvent(event));
+      if (event.type === 'message_start') return begin(readObject(event.message) ?? {});
       if (!spoken.has(event.type)) return;
-      if (!started) yield* begin({});
+      if (!started) begin({});
       const index = readNumber(event.index) ?? 0;
-      if (event.type === 'content_block_start')
-        yield* onBlockStart(index, readObject(event.content_block) ?? {});
-      if (event.type === 'content_block_delta') yield* onBlockDelta(index, readObject(event.delta) ?? {});
-      if (event.type === 'content_block_stop') yield* onBlockStop(index);
+      if (event.type === 'content_block_delta') onBlockDelta(index, readObject(event.delta) ?? {});
+      if (event.type === 'content_block_start') onBlockStart(index, readObject(event.content_block) ?? {});
+      if (event.type === 'content_block_stop') onBlockStop(index);
       if (event.type === 'message_delta') onMessageDelta(event);
-      if (event.type === 'message_stop') yield* finish();
+      if (event.type === 'message_stop') finish();
     },
-    *end() {
+    end() {
       if (over) return;
       // Everything was said but the closing mark: the answer is complete.
-      if (stopReason !== undefined && open.size === 0) return yield* finish();
-      yield* fail(cut());
+      if (stopReason !== undefined && open.size === 0) return finish();
+      fail(cut());
     },
   };
 }

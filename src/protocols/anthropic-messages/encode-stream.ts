@@ -3,11 +3,11 @@ import {
   type FinishReason,
   type Head,
   noUsage,
-  unfold,
+  spellPart,
   type Usage,
 } from '../../core/event.ts';
 import type { Json } from '../../core/json.ts';
-import type { Machine } from '../../core/machine.ts';
+import { type Machine, machine, type Tell, type Teller } from '../../core/machine.ts';
 import type {
   Citation,
   ForeignPart,
@@ -25,17 +25,8 @@ import { encodeStop, encodeUsage } from './usage.ts';
 import { issuer, ownForeign } from './wire.ts';
 
 /** The hall's events as Claude's event stream: each frame's event name is the type in its data. */
-export function encodeStream(echo: Echo): Machine<ChatEvent, Frame> {
-  const events = encodeEvents(echo);
-  return {
-    *push(event) {
-      for (const said of events.push(event)) yield frameOf(said);
-    },
-    *end() {
-      for (const said of events.end()) yield frameOf(said);
-    },
-  };
-}
+export const encodeStream = (echo: Echo): Machine<ChatEvent, Frame> =>
+  machine((tell) => encodeEvents(echo, (said) => tell(frameOf(said))));
 
 const frameOf = (event: Json): Frame => ({ event: String(event.type), data: JSON.stringify(event) });
 
@@ -49,19 +40,19 @@ interface OpenBlock {
 }
 
 /** The events before they become frames; a whole reply is put together from the same ones (see `reply.ts`). */
-export function encodeEvents(echo: Echo): Machine<ChatEvent, Json> {
+export function encodeEvents(echo: Echo, tell: Tell<Json>): Teller<ChatEvent> {
   let started = false;
   let over = false;
   let refused = false;
   let next = 0;
   let open: OpenBlock | undefined;
 
-  function* begin(id: string, usage: Usage | undefined): Iterable<Json> {
+  function begin(id: string, usage: Usage | undefined): void {
     if (started) return;
     started = true;
     const counted =
       usage && usage.input > 0 ? usage : { ...noUsage, ...usage, input: echo.inputEstimate ?? 0 };
-    yield {
+    tell({
       type: 'message_start',
       message: {
         id: messageId(id || echo.id),
@@ -73,102 +64,101 @@ export function encodeEvents(echo: Echo): Machine<ChatEvent, Json> {
         stop_sequence: null,
         usage: encodeUsage(counted),
       },
-    };
+    });
   }
 
   /** Opens the current block on the wire, if it is not yet. */
-  function* opened(block: OpenBlock): Iterable<Json> {
+  function opened(block: OpenBlock): void {
     if (block.index !== undefined) return;
     block.index = next++;
-    yield { type: 'content_block_start', index: block.index, content_block: emptyBlock(block.head) };
+    tell({ type: 'content_block_start', index: block.index, content_block: emptyBlock(block.head) });
   }
 
-  function* say(block: OpenBlock, delta: Json): Iterable<Json> {
-    yield* opened(block);
-    yield { type: 'content_block_delta', index: block.index, delta };
+  function say(block: OpenBlock, delta: Json): void {
+    opened(block);
+    tell({ type: 'content_block_delta', index: block.index, delta });
   }
 
-  function* onBlockStart(head: Head): Iterable<Json> {
+  function onBlockStart(head: Head): void {
     open = { head, index: undefined, held: '' };
     if (head.kind === 'refusal') refused = true;
-    if (head.kind === 'tool-call') yield* opened(open);
+    if (head.kind === 'tool-call') opened(open);
   }
 
-  function* onBlockDelta(text: string): Iterable<Json> {
+  function onBlockDelta(text: string): void {
     if (!open || text === '') return;
     const { head } = open;
     if (head.kind === 'tool-call' && head.custom) open.held += text;
-    else yield* say(open, deltaOf(head, text));
+    else say(open, deltaOf(head, text));
   }
 
-  function* onBlockEnd(seal: Seal | undefined, citations: readonly Citation[]): Iterable<Json> {
+  function onBlockEnd(seal: Seal | undefined, citations: readonly Citation[]): void {
     const block = open;
     open = undefined;
     if (!block) return;
     if (block.head.kind === 'tool-call' && block.head.custom)
-      yield* say(block, { type: 'input_json_delta', partial_json: JSON.stringify({ input: block.held }) });
+      say(block, { type: 'input_json_delta', partial_json: JSON.stringify({ input: block.held }) });
     for (const citation of citations) {
       const wire = encodeCitation(citation);
-      if (wire) yield* say(block, { type: 'citations_delta', citation: wire });
+      if (wire) say(block, { type: 'citations_delta', citation: wire });
       else echo.drop('citations without a url');
     }
-    if (seal) yield* onSeal(block, seal);
-    if (block.index !== undefined) yield { type: 'content_block_stop', index: block.index };
+    if (seal) onSeal(block, seal);
+    if (block.index !== undefined) tell({ type: 'content_block_stop', index: block.index });
   }
 
-  function* onSeal(block: OpenBlock, seal: Seal): Iterable<Json> {
+  function onSeal(block: OpenBlock, seal: Seal): void {
     if (block.head.kind !== 'reasoning') return echo.drop(`${block.head.kind}: signature of ${seal.issuer}`);
     const value = encodeSeal(seal, issuer);
     if (!seal.redacted || block.index !== undefined)
-      return yield* say(block, { type: 'signature_delta', signature: value });
+      return say(block, { type: 'signature_delta', signature: value });
     block.index = next++;
-    yield {
+    tell({
       type: 'content_block_start',
       index: block.index,
       content_block: { type: 'redacted_thinking', data: value },
-    };
+    });
   }
 
   /** A thing that comes whole: a block of this wire's own, words, or nothing that this wire can say. */
-  function* onWhole(part: Part): Iterable<Json> {
+  function onWhole(part: Part): void {
     switch (part.kind) {
       case 'media':
         echo.drop(`content: ${part.media}`);
-        return yield* onSpoken({ kind: 'text', text: `[${part.media} omitted: not supported by this API]` });
+        return onSpoken({ kind: 'text', text: `[${part.media} omitted: not supported by this API]` });
       case 'hosted-call':
       case 'hosted-result':
       case 'foreign': {
         const block = encodeHosted(part);
-        if (block) return yield* onBlock(block);
+        if (block) return onBlock(block);
         return echo.drop(`content: ${part.kind === 'foreign' ? part.kind : part.tool}`);
       }
       case 'tool-result':
         return echo.drop('content: tool-result');
       default:
-        return yield* onSpoken(part);
+        return onSpoken(part);
     }
   }
 
   /** A block of the wire, whole. The input of a call comes as a delta even then. */
-  function* onBlock(block: Json): Iterable<Json> {
+  function onBlock(block: Json): void {
     const index = next++;
     const called = block.input !== undefined;
-    yield { type: 'content_block_start', index, content_block: called ? { ...block, input: {} } : block };
+    tell({ type: 'content_block_start', index, content_block: called ? { ...block, input: {} } : block });
     const delta = { type: 'input_json_delta', partial_json: JSON.stringify(block.input) };
-    if (called) yield { type: 'content_block_delta', index, delta };
-    yield { type: 'content_block_stop', index };
+    if (called) tell({ type: 'content_block_delta', index, delta });
+    tell({ type: 'content_block_stop', index });
   }
 
   /** A part that others stream. */
-  function* onSpoken(part: Part): Iterable<Json> {
-    const reply = { id: '', model: '', parts: [part], reason: 'end' as const, usage: noUsage };
-    for (const event of unfold(reply)) if (event.type.startsWith('block-')) yield* onEvent(event);
+  function onSpoken(part: Part): void {
+    spellPart(0, part, 0, onEvent);
   }
 
   /** OpenAI tells a refusal in a field of its own and calls it an ordinary end; here the reason is all that tells it. */
   const reasonOf = (reason: FinishReason) => (refused && reason === 'end' ? 'filter' : reason);
 
-  function* onEvent(event: ChatEvent): Iterable<Json> {
+  function onEvent(event: ChatEvent): void {
     if ((event.type === 'block-start' || event.type === 'block') && event.choice) {
       open = undefined;
       return echo.drop(`choices[${event.choice}]`);
@@ -177,37 +167,37 @@ export function encodeEvents(echo: Echo): Machine<ChatEvent, Json> {
       case 'start':
         return;
       case 'block-start':
-        return yield* onBlockStart(event.head);
+        return onBlockStart(event.head);
       case 'block-delta':
-        return yield* onBlockDelta(event.text);
+        return onBlockDelta(event.text);
       case 'block-end':
-        return yield* onBlockEnd(event.seal, event.citations ?? []);
+        return onBlockEnd(event.seal, event.citations ?? []);
       case 'block':
-        return yield* onWhole(event.part);
+        return onWhole(event.part);
       case 'finish':
         over = true;
         for (const index of (event.others ?? []).keys()) echo.drop(`choices[${index + 1}]`);
-        yield {
+        tell({
           type: 'message_delta',
           delta: { stop_reason: encodeStop(reasonOf(event.reason)), stop_sequence: event.stop ?? null },
           usage: encodeUsage(event.usage),
-        };
-        return yield { type: 'message_stop' };
+        });
+        return tell({ type: 'message_stop' });
       case 'error':
         over = true;
-        return yield encodeError(event.error);
+        return tell(encodeError(event.error));
     }
   }
 
   return {
-    *push(event) {
+    push(event) {
       if (over) return;
-      if (event.type === 'start') return yield* begin(event.id, event.usage);
-      if (event.type !== 'error') yield* begin('', undefined);
-      yield* onEvent(event);
+      if (event.type === 'start') return begin(event.id, event.usage);
+      if (event.type !== 'error') begin('', undefined);
+      onEvent(event);
     },
-    *end() {
-      if (!over) yield encodeError(cut());
+    end() {
+      if (!over) tell(encodeError(cut()));
       over = true;
     },
   };

@@ -1,6 +1,6 @@
-import { type ChatEvent, fold, type Reply, unfold, type Usage } from '../../core/event.ts';
+import { folding, type Reply, spell, type Usage } from '../../core/event.ts';
 import { type Json, readArray, readObject, readObjects } from '../../core/json.ts';
-import { run } from '../../core/machine.ts';
+import type { Teller } from '../../core/machine.ts';
 import type { Echo } from '../protocol.ts';
 import { decodeEvents } from './decode-stream.ts';
 import { encodeEvents } from './encode-stream.ts';
@@ -14,23 +14,24 @@ import { inputOf } from './wire.ts';
  */
 export function decodeReply(body: Json): Reply {
   if (body.type !== 'error' && !body.error && !readArray(body.content)) throw badData('it has no content');
-  const events: ChatEvent[] = run(decodeEvents(), spelled(body));
-  return fold(events);
+  const folder = folding();
+  tellReply(body, decodeEvents(folder.push));
+  return folder.reply();
 }
 
 /** The usage of an answer that has content and is no error. */
 export const glance = (body: Json): Usage | undefined =>
   body.type === 'message' && readArray(body.content) ? decodeUsage(readObject(body.usage) ?? {}) : undefined;
 
-function* spelled(body: Json): Iterable<Json> {
-  if (body.type === 'error' || body.error) return yield { ...body, type: 'error' };
-  yield { type: 'message_start', message: body };
+function tellReply(body: Json, { push }: Teller<Json>): void {
+  if (body.type === 'error' || body.error) return push({ ...body, type: 'error' });
+  push({ type: 'message_start', message: body });
   for (const [index, block] of readObjects(body.content).entries()) {
-    yield { type: 'content_block_start', index, content_block: block };
-    yield { type: 'content_block_stop', index };
+    push({ type: 'content_block_start', index, content_block: block });
+    push({ type: 'content_block_stop', index });
   }
-  yield { type: 'message_delta', delta: body };
-  yield { type: 'message_stop' };
+  push({ type: 'message_delta', delta: body });
+  push({ type: 'message_stop' });
 }
 
 /** A whole answer for a client: what its own SDK would make of our stream. */
@@ -38,7 +39,7 @@ export function encodeReply(reply: Reply, echo: Echo): Json {
   const content: Record<string, unknown>[] = [];
   let message: Json = {};
   let args = '';
-  for (const event of run(encodeEvents(echo), unfold(reply))) {
+  const events = encodeEvents(echo, (event) => {
     const block = content.at(-1);
     switch (event.type) {
       case 'message_start':
@@ -57,7 +58,8 @@ export function encodeReply(reply: Reply, echo: Echo): Json {
       case 'message_delta':
         message = { ...message, ...readObject(event.delta), usage: event.usage };
     }
-  }
+  });
+  spell(reply, events.push);
   return { ...message, content };
 }
 

@@ -1,6 +1,7 @@
 import type { ChatEvent, FinishReason } from '../../core/event.ts';
 import { newId } from '../../core/id.ts';
 import { type Json, readObject, readObjects, readString } from '../../core/json.ts';
+import type { Tell } from '../../core/machine.ts';
 import type { Citation, ReasoningPart, TextPart } from '../../core/request.ts';
 import { Blocks } from '../blocks.ts';
 import { decodeCall, decodePart, sealOf } from './decode-part.ts';
@@ -28,9 +29,13 @@ interface Choice {
 
 /** The candidates of an answer on their way to events. */
 export class Choices {
-  private readonly blocks = new Blocks();
+  private readonly blocks: Blocks;
   private readonly choices = new Map<number, Choice>();
   private calls = 0;
+
+  constructor(tell: Tell<ChatEvent>) {
+    this.blocks = new Blocks(tell);
+  }
 
   /** How many candidates have spoken. */
   get count(): number {
@@ -38,13 +43,13 @@ export class Choices {
   }
 
   /** What one chunk says of a candidate, whose keys are in camelCase. */
-  *say(index: number, candidate: Json): Iterable<ChatEvent> {
+  say(index: number, candidate: Json): void {
     const choice = this.find(index);
     let logprobs = readLogprobs(candidate);
     for (const part of readObjects(readObject(candidate.content)?.parts)) {
       const spelled = camel(part);
       const spoken = typeof spelled.text === 'string' && spelled.thought !== true;
-      yield* this.onPart(index, choice, spelled, spoken ? logprobs : undefined);
+      this.onPart(index, choice, spelled, spoken ? logprobs : undefined);
       if (spoken) logprobs = undefined;
     }
     choice.grounding = readObject(candidate.groundingMetadata) ?? choice.grounding;
@@ -57,12 +62,12 @@ export class Choices {
   }
 
   /** Nothing more will be said: what was kept for the end comes now. @param answerId what Google calls the answer. */
-  *close(answerId: string): Iterable<ChatEvent> {
+  close(answerId: string): void {
     for (const [index, choice] of this.choices) {
-      yield* this.endPartial(index, choice);
-      yield* this.ground(index, choice, answerId);
+      this.endPartial(index, choice);
+      this.ground(index, choice, answerId);
     }
-    yield* this.blocks.close();
+    this.blocks.close();
   }
 
   private find(index: number): Choice {
@@ -83,38 +88,31 @@ export class Choices {
     return choice;
   }
 
-  private *onPart(
-    index: number,
-    choice: Choice,
-    part: Json,
-    logprobs: readonly Json[] | undefined,
-  ): Iterable<ChatEvent> {
+  private onPart(index: number, choice: Choice, part: Json, logprobs: readonly Json[] | undefined): void {
     const call = readObject(part.functionCall);
-    if (call) return yield* this.onCall(index, choice, call, part);
+    if (call) return this.onCall(index, choice, call, part);
     const said = decodePart(part);
-    if (said.kind === 'text' || said.kind === 'reasoning')
-      return yield* this.onText(index, choice, said, logprobs);
+    if (said.kind === 'text' || said.kind === 'reasoning') return this.onText(index, choice, said, logprobs);
     choice.speaking = 'other';
-    yield* this.blocks.whole(said, index);
+    this.blocks.whole(said, index);
   }
 
-  private *onText(
+  private onText(
     index: number,
     choice: Choice,
     { kind, text, seal }: TextPart | ReasoningPart,
     logprobs: readonly Json[] | undefined,
-  ): Iterable<ChatEvent> {
+  ): void {
     if (text === '' && !seal && !logprobs) return;
     const fresh = choice.speaking !== kind || choice.sealed;
     if (fresh) {
-      yield* this.blocks.end(undefined, index);
+      this.blocks.end(undefined, index);
       choice.speaking = kind;
       choice.sealed = false;
       choice.before = choice.text;
     }
     if (kind === 'text') choice.text += text;
-    if (fresh || text !== '' || logprobs)
-      yield* this.blocks.say(kind, text, { choice: index, ...(logprobs ? { logprobs } : {}) });
+    if (fresh || text !== '' || logprobs) this.blocks.say(kind, text, index, logprobs);
     if (!seal) return;
     // Text may go on after its signature, and may then be signed again: that is another block.
     this.blocks.seal(seal, undefined, index);
@@ -123,43 +121,43 @@ export class Choices {
 
   // ------------------------------------------------------------------------------------------------------------ calls
 
-  private *onCall(index: number, choice: Choice, call: Json, part: Json): Iterable<ChatEvent> {
+  private onCall(index: number, choice: Choice, call: Json, part: Json): void {
     const more = call.willContinue === true || call.will_continue === true;
     const name = readString(call.name);
     if (choice.partial && !name) {
       choice.partial.gather.add(call);
-      if (!more) yield* this.endPartial(index, choice);
+      if (!more) this.endPartial(index, choice);
       return;
     }
-    yield* this.endPartial(index, choice);
+    this.endPartial(index, choice);
     if (!name) return;
     const key = `call ${this.calls++}`;
     const { callId = newId('call_'), args } = decodeCall(call);
     const seal = sealOf(part);
     choice.called = true;
     choice.speaking = 'other';
-    yield* this.blocks.call(key, { callId, name }, index);
+    this.blocks.call(key, { callId, name }, index);
     if (seal) this.blocks.seal(seal, key, index);
     if (more) {
       choice.partial = { key, gather: partialArgs() };
       return choice.partial.gather.add(call);
     }
-    yield* this.blocks.args(key, args, index);
-    yield* this.blocks.end(key, index);
+    this.blocks.args(key, args, index);
+    this.blocks.end(key, index);
   }
 
-  private *endPartial(index: number, choice: Choice): Iterable<ChatEvent> {
+  private endPartial(index: number, choice: Choice): void {
     if (!choice.partial) return;
     const { key, gather } = choice.partial;
     choice.partial = undefined;
-    yield* this.blocks.args(key, JSON.stringify(gather.args()), index);
-    yield* this.blocks.end(key, index);
+    this.blocks.args(key, JSON.stringify(gather.args()), index);
+    this.blocks.end(key, index);
   }
 
   // -------------------------------------------------------------------------------------------------------- grounding
 
   /** Cites what the open text rests on, and tells the searches. */
-  private *ground(index: number, choice: Choice, answerId: string): Iterable<ChatEvent> {
+  private ground(index: number, choice: Choice, answerId: string): void {
     const grounding = choice.grounding && readGrounding(choice.grounding, choice.text);
     const recited = choice.citations ? readCitations(choice.citations, choice.text) : [];
     const before = [...choice.before].length;
@@ -168,7 +166,7 @@ export class Choices {
         this.blocks.cite(within(citation, before), index);
     if (!grounding) return;
     const callId = answerId === '' ? newId('search_') : `search_${answerId}_${index}`;
-    for (const part of searchParts(grounding, callId)) yield* this.blocks.whole(part, index);
+    for (const part of searchParts(grounding, callId)) this.blocks.whole(part, index);
   }
 }
 

@@ -1,7 +1,7 @@
 import { GatewayError } from '../../core/error.ts';
 import { type ChatEvent, type FinishReason } from '../../core/event.ts';
 import { type Json, readNumber, readObject, readObjects, readString } from '../../core/json.ts';
-import type { Machine } from '../../core/machine.ts';
+import { type Machine, machine, type Tell, type Teller } from '../../core/machine.ts';
 import type { Frame } from '../../wire/sse.ts';
 import { Choices } from './choices.ts';
 import { decodeErrorBody } from './errors.ts';
@@ -10,18 +10,19 @@ import { readUsage } from './usage.ts';
 import { camel, field } from './wire.ts';
 
 /** GenerateContentResponse frames to events. */
-export function decodeStream(): Machine<Frame, ChatEvent> {
-  const decode = decodeChunks();
-  return {
-    *push({ data }) {
-      if (data === '[DONE]') return;
-      const chunk = parsed(data);
-      if (chunk instanceof GatewayError) yield* decode.fail(chunk);
-      else if (chunk) yield* decode.push(chunk);
-    },
-    end: () => decode.end(),
-  };
-}
+export const decodeStream = (): Machine<Frame, ChatEvent> =>
+  machine((tell) => {
+    const decode = decodeChunks(tell);
+    return {
+      push({ data }) {
+        if (data === '[DONE]') return;
+        const chunk = parsed(data);
+        if (chunk instanceof GatewayError) decode.fail(chunk);
+        else if (chunk) decode.push(chunk);
+      },
+      end: decode.end,
+    };
+  });
 
 /** The chunk of a frame; some servers put it into an array. */
 function parsed(data: string): Json | GatewayError | undefined {
@@ -37,68 +38,68 @@ function parsed(data: string): Json | GatewayError | undefined {
   }
 }
 
-interface Decoder extends Machine<Json, ChatEvent> {
-  fail(error: GatewayError): Iterable<ChatEvent>;
+interface Decoder extends Teller<Json> {
+  fail(error: GatewayError): void;
 }
 
 /**
  * GenerateContentResponse bodies to events, those of a stream or a whole one. Gemini repeats reasons and usage and says
  * no last word, so the finish waits for the end; an end before each candidate gave its reason is a broken stream.
  */
-export function decodeChunks(): Decoder {
-  const choices = new Choices();
+export function decodeChunks(tell: Tell<ChatEvent>): Decoder {
+  const choices = new Choices(tell);
   const reasons: (FinishReason | undefined)[] = [];
   let usage: Json = {};
   /** The id of the answer, once it has begun. */
   let answerId: string | undefined;
   let over = false;
 
-  function* onChunk(chunk: Json): Iterable<ChatEvent> {
+  function onChunk(chunk: Json): void {
     if (answerId === undefined) {
       answerId = readString(chunk.responseId) ?? '';
-      yield { type: 'start', id: answerId, model: readString(chunk.modelVersion) ?? '' };
+      tell({ type: 'start', id: answerId, model: readString(chunk.modelVersion) ?? '' });
     }
     usage = { ...usage, ...camel(readObject(chunk.usageMetadata) ?? {}) };
     if (isBlocked(readObject(chunk.promptFeedback))) reasons[0] = 'filter';
     for (const [place, candidate] of readObjects(chunk.candidates).entries())
-      yield* onCandidate(camel(candidate), place);
+      onCandidate(camel(candidate), place);
   }
 
-  function* onCandidate(candidate: Json, place: number): Iterable<ChatEvent> {
+  function onCandidate(candidate: Json, place: number): void {
     const choice = readNumber(candidate.index) ?? place;
-    yield* choices.say(choice, candidate);
+    choices.say(choice, candidate);
     const reason = readReason(candidate.finishReason);
     if (reason !== undefined) reasons[choice] = reason;
   }
 
-  function* fail(error: GatewayError): Iterable<ChatEvent> {
+  function fail(error: GatewayError): void {
     if (over) return;
     over = true;
-    if (answerId !== undefined) yield* choices.close(answerId);
-    yield { type: 'error', error };
+    if (answerId !== undefined) choices.close(answerId);
+    tell({ type: 'error', error });
   }
 
   return {
     fail,
-    *push(chunk) {
+    push(chunk) {
       if (over) return;
-      if (chunk.error) yield* fail(decodeErrorBody(chunk, 0));
-      else yield* onChunk(camel(chunk));
+      if (chunk.error) fail(decodeErrorBody(chunk, 0));
+      else onChunk(camel(chunk));
     },
-    *end() {
+    end() {
       if (over) return;
       const told = reasons.filter((reason) => reason !== undefined).length;
-      if (told === 0 || told < choices.count) return yield* fail(cut());
+      if (told === 0 || told < choices.count) return fail(cut());
       over = true;
-      yield* choices.close(answerId ?? '');
+      choices.close(answerId ?? '');
       const said = Array.from(reasons, (reason, choice) => choices.reason(choice, reason ?? 'end'));
       const [reason = 'end', ...others] = said;
-      yield {
+      tell({
         type: 'finish',
         reason,
         usage: readUsage(usage),
         ...(others.length > 0 ? { others } : {}),
-      };
+      });
     },
   };
 }

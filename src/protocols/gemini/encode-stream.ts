@@ -1,7 +1,7 @@
 import { GatewayError } from '../../core/error.ts';
 import type { ChatEvent, Finish, Head } from '../../core/event.ts';
 import { compact, type Json } from '../../core/json.ts';
-import type { Machine } from '../../core/machine.ts';
+import { type Machine, machine, type Tell, type Teller } from '../../core/machine.ts';
 import type { Part } from '../../core/request.ts';
 import type { Frame } from '../../wire/sse.ts';
 import type { Echo } from '../protocol.ts';
@@ -22,7 +22,10 @@ type Delta = Extract<ChatEvent, { type: 'block-delta' }>;
 type End = Extract<ChatEvent, { type: 'block-end' }>;
 
 /** Events to GenerateContentResponse frames. Calls go out whole; the reason and the usage stand in the last chunk only. */
-export function encodeStream(echo: Echo): Machine<ChatEvent, Frame> {
+export const encodeStream = (echo: Echo): Machine<ChatEvent, Frame> =>
+  machine((tell) => encodeEvents(echo, tell));
+
+function encodeEvents(echo: Echo, tell: Tell<Frame>): Teller<ChatEvent> {
   let responseId = echo.id;
   let open: Open | undefined;
   let over = false;
@@ -42,32 +45,32 @@ export function encodeStream(echo: Echo): Machine<ChatEvent, Frame> {
     else grounds.set(choice, [part]);
   };
 
-  function* onDelta({ text, logprobs }: Delta): Iterable<Frame> {
+  function onDelta({ text, logprobs }: Delta): void {
     if (!open) return;
     open.text += text;
     if (open.head.kind === 'tool-call' || (text === '' && !logprobs)) return;
     const part = open.head.kind === 'reasoning' ? { text, thought: true } : { text };
-    yield saying([part], open.choice, compact({ logprobsResult: writeLogprobs(logprobs ?? []) }));
+    tell(saying([part], open.choice, compact({ logprobsResult: writeLogprobs(logprobs ?? []) })));
   }
 
-  function* onBlockEnd({ seal, citations }: End): Iterable<Frame> {
+  function onBlockEnd({ seal, citations }: End): void {
     if (!open) return;
     const { head, text, choice } = open;
     open = undefined;
     const sealed = seal ? { seal } : {};
-    if (head.kind === 'tool-call') return yield* onPart({ ...head, args: text, ...sealed }, choice);
+    if (head.kind === 'tool-call') return onPart({ ...head, args: text, ...sealed }, choice);
     if (head.kind === 'refusal') refused.add(choice);
     if (head.kind === 'text') grounded(choice, { kind: 'text', text, ...(citations ? { citations } : {}) });
-    if (seal && head.kind !== 'refusal') yield* onPart({ kind: head.kind, text: '', ...sealed }, choice);
+    if (seal && head.kind !== 'refusal') onPart({ kind: head.kind, text: '', ...sealed }, choice);
   }
 
-  function* onPart(part: Part, choice: number): Iterable<Frame> {
+  function onPart(part: Part, choice: number): void {
     if (isGrounding(part)) grounded(choice, part);
     const parts = encodeAnswerPart(part, echo.drop);
-    if (parts.length > 0) yield saying(parts, choice);
+    if (parts.length > 0) tell(saying(parts, choice));
   }
 
-  function* onFinish({ reason, others, usage }: Finish): Iterable<Frame> {
+  function onFinish({ reason, others, usage }: Finish): void {
     const candidates = [reason, ...(others ?? [])].map((said, index) =>
       compact({
         content: { role: 'model', parts: [silence] },
@@ -77,28 +80,28 @@ export function encodeStream(echo: Echo): Machine<ChatEvent, Frame> {
       }),
     );
     over = true;
-    yield chunk(candidates, { usageMetadata: writeUsage(usage) });
+    tell(chunk(candidates, { usageMetadata: writeUsage(usage) }));
   }
 
-  function* onError(error: GatewayError): Iterable<Frame> {
+  function onError(error: GatewayError): void {
     over = true;
-    yield { data: JSON.stringify(encodeErrorBody(error)) };
+    tell({ data: JSON.stringify(encodeErrorBody(error)) });
   }
 
   return {
-    *push(event) {
+    push(event) {
       if (over) return;
       if (event.type === 'start') responseId = event.id || echo.id;
       if (event.type === 'block-start') open = { head: event.head, choice: event.choice ?? 0, text: '' };
-      if (event.type === 'block-delta') yield* onDelta(event);
-      if (event.type === 'block-end') yield* onBlockEnd(event);
-      if (event.type === 'block') yield* onPart(event.part, event.choice ?? 0);
-      if (event.type === 'finish') yield* onFinish(event);
-      if (event.type === 'error') yield* onError(event.error);
+      if (event.type === 'block-delta') onDelta(event);
+      if (event.type === 'block-end') onBlockEnd(event);
+      if (event.type === 'block') onPart(event.part, event.choice ?? 0);
+      if (event.type === 'finish') onFinish(event);
+      if (event.type === 'error') onError(event.error);
     },
-    *end() {
+    end() {
       if (over) return;
-      yield* onError(
+      onError(
         new GatewayError({ kind: 'transport', phase: 'cut' }, 'The answer ended before it was complete.'),
       );
     },

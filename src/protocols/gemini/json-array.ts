@@ -8,12 +8,11 @@ import type { Frame } from '../../wire/sse.ts';
 export function jsonArray(): Machine<Frame, string> {
   let begun = false;
   return {
-    *push({ data }) {
-      yield `${begun ? ',\n' : '['}${data}`;
+    push({ data }) {
+      const opening = begun ? ',\n' : '[';
       begun = true;
+      return [opening + data];
     },
-    *end() {
-      yield begun ? ']' : '[]';
-    },
+    end: () => [begun ? ']' : '[]'],
   };
 }

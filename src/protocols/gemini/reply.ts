@@ -1,6 +1,5 @@
-import { type FinishReason, fold, type Reply, type Usage } from '../../core/event.ts';
+import { type FinishReason, folding, type Reply, type Usage } from '../../core/event.ts';
 import { compact, type Json, readArray, readObject } from '../../core/json.ts';
-import { run } from '../../core/machine.ts';
 import type { Part } from '../../core/request.ts';
 import type { Drop, Echo } from '../protocol.ts';
 import { encodeSeal } from '../seals.ts';
@@ -14,7 +13,11 @@ import { camel, issuer } from './wire.ts';
 
 /** A whole answer is a stream of one chunk, so the stream's reader reads it. */
 export function decodeReply(body: Json): Reply {
-  return fold(run(decodeChunks(), [body]));
+  const folder = folding();
+  const chunks = decodeChunks(folder.push);
+  chunks.push(body);
+  chunks.end();
+  return folder.reply();
 }
 
 /** The usage of an answer that has candidates and is no error. */

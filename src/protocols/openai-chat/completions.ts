@@ -1,6 +1,6 @@
 import type { ChatEvent, FinishReason, Reply } from '../../core/event.ts';
 import { compact, type Json, readNumber, readObjects, readString } from '../../core/json.ts';
-import type { Machine } from '../../core/machine.ts';
+import { type Machine, machine, type Tell, type Teller } from '../../core/machine.ts';
 import type { ChatRequest, Part } from '../../core/request.ts';
 import type { Frame } from '../../wire/sse.ts';
 import type { ClientCodec, Drop, Echo, RouteHint } from '../protocol.ts';
@@ -170,6 +170,10 @@ function encodeLogprobs(tokens: readonly Json[], offset: number): Json | null {
 }
 
 function encodeStream(echo: Echo): Machine<ChatEvent, Frame> {
+  return machine((tell) => encodeEvents(echo, tell));
+}
+
+function encodeEvents(echo: Echo, tell: Tell<Frame>): Teller<ChatEvent> {
   const prompt = repeatedPrompt(echo.request);
   const lengths = new Map<number, number>();
   let id = answerId('', echo.id, 'cmpl-');
@@ -192,30 +196,30 @@ function encodeStream(echo: Echo): Machine<ChatEvent, Frame> {
     finish: string | null = null,
   ): Frame => frame({ choices: [{ index, text, logprobs, finish_reason: finish }] });
 
-  function* begin(choice: number): Iterable<Frame> {
+  function begin(choice: number): void {
     if (lengths.has(choice)) return;
     lengths.set(choice, prompt.length);
-    if (prompt !== '') yield chunk(choice, prompt);
+    if (prompt !== '') tell(chunk(choice, prompt));
   }
 
-  function* say(text: string, tokens: readonly Json[] = []): Iterable<Frame> {
+  function say(text: string, tokens: readonly Json[] = []): void {
     if (!open?.told || (text === '' && tokens.length === 0)) return;
     const length = lengths.get(open.choice) ?? 0;
     lengths.set(open.choice, length + text.length);
-    yield chunk(open.choice, text, encodeLogprobs(tokens, length));
+    tell(chunk(open.choice, text, encodeLogprobs(tokens, length)));
   }
 
-  function* onFinish({ reason, others, usage }: Extract<ChatEvent, { type: 'finish' }>): Iterable<Frame> {
+  function onFinish({ reason, others, usage }: Extract<ChatEvent, { type: 'finish' }>): void {
     for (const [index, why] of [reason, ...(others ?? [])].entries()) {
-      yield* begin(index);
-      yield chunk(index, '', null, encodeFinish(why));
+      begin(index);
+      tell(chunk(index, '', null, encodeFinish(why)));
     }
-    if (wantsUsage(echo.request)) yield frame({ choices: [], usage: encodeUsage(usage) });
-    yield done;
+    if (wantsUsage(echo.request)) tell(frame({ choices: [], usage: encodeUsage(usage) }));
+    tell(done);
   }
 
   return {
-    *push(event) {
+    push(event) {
       if (over) return;
       switch (event.type) {
         case 'start':
@@ -225,10 +229,10 @@ function encodeStream(echo: Echo): Machine<ChatEvent, Frame> {
           const { head, choice = 0 } = event;
           open = { told: head.kind === 'text' || head.kind === 'refusal', choice };
           if (!open.told) echo.drop(`content: ${head.kind}`);
-          return yield* begin(choice);
+          return begin(choice);
         }
         case 'block-delta':
-          return yield* say(event.text, event.logprobs);
+          return say(event.text, event.logprobs);
         case 'block':
           return echo.drop(`content: ${'tool' in event.part ? event.part.tool : event.part.kind}`);
         case 'block-end':
@@ -236,14 +240,14 @@ function encodeStream(echo: Echo): Machine<ChatEvent, Frame> {
           return;
         case 'finish':
           over = true;
-          return yield* onFinish(event);
+          return onFinish(event);
         case 'error':
           over = true;
-          yield { data: JSON.stringify(encodeErrorBody(event.error)) };
+          tell({ data: JSON.stringify(encodeErrorBody(event.error)) });
       }
     },
-    *end() {
-      if (!over) yield { data: JSON.stringify(encodeErrorBody(interrupted())) };
+    end() {
+      if (!over) tell({ data: JSON.stringify(encodeErrorBody(interrupted())) });
       over = true;
     },
   };

@@ -9,6 +9,7 @@ import {
   readObjects,
   readString,
 } from '../../core/json.ts';
+import type { Tell } from '../../core/machine.ts';
 import type { Citation, MediaPart, Seal } from '../../core/request.ts';
 import { Blocks } from '../blocks.ts';
 import { decodeSeal } from '../seals.ts';
@@ -62,8 +63,18 @@ export class Chunks {
   private model = '';
   private usage: Usage = noUsage;
   private sources: readonly string[] = [];
-  private readonly blocks = new Blocks();
+  private readonly tell: Tell<ChatEvent>;
+  private readonly blocks: Blocks;
   private readonly choices: Choice[] = [];
+
+  constructor(tell: Tell<ChatEvent>) {
+    this.tell = tell;
+    this.blocks = new Blocks((event) => {
+      if (event.type === 'block-start' && event.head.kind === 'tool-call')
+        this.choice(event.choice ?? 0).called = true;
+      tell(event);
+    });
+  }
 
   /** Every choice heard of has said why it ended. */
   get finished(): boolean {
@@ -75,63 +86,68 @@ export class Chunks {
     return this.choices.some((choice) => choice?.spoken);
   }
 
-  *push(chunk: Json): Iterable<ChatEvent> {
+  push(chunk: Json): void {
     if (this.over) return;
-    this.readHead(chunk);
     const choices = readObjects(chunk['choices']);
-    const error = errorOf(chunk) ?? choices.map(errorOf).find(Boolean);
+    this.readHead(chunk, choices);
+    const error = errorOf(chunk) ?? firstOf(choices, errorOf);
     // An error after the reason is about what comes after the answer (OpenRouter, capture 2615f8acbdc05489).
-    if (error) return yield* this.finished ? [] : this.fail(error);
-    if (choices.length > 0) yield* this.start();
-    for (const [position, choice] of choices.entries()) {
-      yield* this.onChoice(choiceIndex(choice, position), choice);
-      if (this.over) return;
+    if (error && this.finished) return;
+    if (error) return this.fail(error);
+    if (choices.length > 0) this.start();
+    for (let position = 0; position < choices.length && !this.over; position++) {
+      const choice = choices[position]!;
+      this.onChoice(choiceIndex(choice, position), choice);
     }
   }
 
   /** The answer is complete. */
-  *finish(): Iterable<ChatEvent> {
+  finish(): void {
     if (this.over) return;
-    yield* this.start();
+    this.start();
     this.over = true;
-    for (const [index, choice] of this.choices.entries()) if (choice) yield* this.citeRest(index, choice);
-    yield* this.watch(this.blocks.close());
+    for (const [index, choice] of this.choices.entries()) if (choice) this.citeRest(index, choice);
+    this.blocks.close();
     const [reason, ...others] = Array.from(this.choices, reasonOf);
     const stop = this.choices[0]?.stop;
-    yield {
+    this.tell({
       type: 'finish',
       reason: reason ?? 'end',
       ...(reason === 'stop' && stop !== undefined ? { stop } : {}),
       usage: this.usage,
       ...(others.length > 0 ? { others } : {}),
-    };
+    });
   }
 
   /** The answer breaks off. What was said of it stays said. */
-  *fail(error: GatewayError): Iterable<ChatEvent> {
+  fail(error: GatewayError): void {
     if (this.over) return;
     this.over = true;
-    if (this.started) yield* this.blocks.close();
-    yield { type: 'error', error };
+    if (this.started) this.blocks.close();
+    this.tell({ type: 'error', error });
   }
 
-  private *start(): Iterable<ChatEvent> {
+  private start(): void {
     if (this.started) return;
     this.started = true;
-    yield { type: 'start', id: this.id, model: this.model };
+    this.tell({ type: 'start', id: this.id, model: this.model });
   }
 
   /** Ids and models may be missing at first: Azure's first chunk has none and only tells of its prompt filter. */
-  private readHead(chunk: Json): void {
+  private readHead(chunk: Json, choices: readonly Json[]): void {
     this.id ||= readString(chunk['id']) ?? '';
     this.model ||= readString(chunk['model']) ?? '';
     // Groq and Moonshot have put usage elsewhere.
-    const own = readObjects(chunk['choices']).map((choice) => choice['usage']);
-    for (const usage of [readObject(chunk['x_groq'])?.['usage'], ...own, chunk['usage']])
-      this.usage = decodeUsage(usage) ?? this.usage;
+    this.readUsage(readObject(chunk['x_groq'])?.['usage']);
+    for (const choice of choices) this.readUsage(choice['usage']);
+    this.readUsage(chunk['usage']);
     // Perplexity lists its sources as bare URLs beside the choices, in every chunk.
-    const sources = (readArray(chunk['citations']) ?? []).filter((url) => typeof url === 'string');
-    if (sources.length > 0) this.sources = sources;
+    const sources = readArray(chunk['citations'])?.filter((url) => typeof url === 'string');
+    if (sources?.length) this.sources = sources;
+  }
+
+  private readUsage(usage: unknown): void {
+    if (usage) this.usage = decodeUsage(usage) ?? this.usage;
   }
 
   private choice(index: number): Choice {
@@ -147,151 +163,140 @@ export class Chunks {
     });
   }
 
-  private *onChoice(index: number, heard: Json): Iterable<ChatEvent> {
+  private onChoice(index: number, heard: Json): void {
     const choice = this.choice(index);
     const delta = readObject(heard['delta']);
     const message = delta ?? readObject(heard['message']);
     // Some servers end a stream by saying the whole message once more.
-    if (message && (delta || !choice.spoken))
-      yield* this.watch(this.onMessage(index, choice, message, heard, !delta));
+    if (message && (delta || !choice.spoken)) this.onMessage(index, choice, message, heard, !delta);
     // The first vision models of OpenAI said it in `finish_details` (capture 2a6fda88055727e7).
     const reason =
       readString(heard['finish_reason']) ?? readString(readObject(heard['finish_details'])?.['type']);
     if (!reason) return;
-    if (failures.has(reason)) return yield* this.fail(brokenOff(reason));
+    if (failures.has(reason)) return this.fail(brokenOff(reason));
     // vLLM says the stop sequence in `stop_reason`, SGLang in `matched_stop`; a number there is a token.
     choice.stop ??= readString(heard['stop_reason']) ?? readString(heard['matched_stop']);
     choice.reported ??= reason;
   }
 
-  private *onMessage(
-    index: number,
-    choice: Choice,
-    message: Json,
-    heard: Json,
-    whole: boolean,
-  ): Iterable<ChatEvent> {
-    yield* whole ? this.onThoughts(index, choice, message) : this.onThought(index, choice, message);
-    yield* this.onContent(index, choice, message['content'], tokensOf(heard));
+  private onMessage(index: number, choice: Choice, message: Json, heard: Json, whole: boolean): void {
+    if (whole) this.onThoughts(index, choice, message);
+    else this.onThought(index, choice, message);
+    this.onContent(index, choice, message['content'], tokensOf(heard));
     const refusal = readString(message['refusal']);
-    if (refusal) yield* this.say(index, choice, 'refusal', refusal);
-    yield* this.onAnnotations(index, choice, message['annotations']);
-    for (const image of readObjects(message['images'])) yield* this.onMedia(index, choice, mediaOf(image));
-    yield* this.onAudio(index, choice, readObject(message['audio']), whole);
-    for (const call of readObjects(message['tool_calls'])) yield* this.onCall(index, choice, call, whole);
+    if (refusal) this.say(index, choice, 'refusal', refusal);
+    this.onAnnotations(index, choice, message['annotations']);
+    for (const image of readObjects(message['images'])) this.onMedia(index, choice, mediaOf(image));
+    this.onAudio(index, choice, readObject(message['audio']), whole);
+    for (const call of readObjects(message['tool_calls'])) this.onCall(index, choice, call, whole);
     const legacy = readObject(message['function_call']);
-    if (legacy) yield* this.onCall(index, choice, { index: -1, function: legacy }, false);
+    if (legacy) this.onCall(index, choice, { index: -1, function: legacy }, false);
   }
 
-  private *say(
+  private say(
     index: number,
     choice: Choice,
     kind: 'text' | 'reasoning' | 'refusal',
     text: string,
     logprobs?: readonly Json[],
-  ): Iterable<ChatEvent> {
+  ): void {
     choice.speaking = kind;
     choice.spoken = true;
-    yield* this.blocks.say(kind, text, { choice: index, ...(logprobs ? { logprobs } : {}) });
-    if (kind === 'text') for (const citation of choice.citations.splice(0)) this.blocks.cite(citation, index);
+    this.blocks.say(kind, text, index, logprobs);
+    if (kind === 'text' && choice.citations.length > 0)
+      for (const citation of choice.citations.splice(0)) this.blocks.cite(citation, index);
   }
 
-  private *onThoughts(index: number, choice: Choice, message: Json): Iterable<ChatEvent> {
+  private onThoughts(index: number, choice: Choice, message: Json): void {
     for (const { text, seal } of decodeThoughts(message)) {
-      if (text !== '' || seal) yield* this.say(index, choice, 'reasoning', text);
-      if (seal) yield* this.seal(index, choice, seal);
+      if (text !== '' || seal) this.say(index, choice, 'reasoning', text);
+      if (seal) this.seal(index, choice, seal);
     }
   }
 
-  private *onThought(index: number, choice: Choice, delta: Json): Iterable<ChatEvent> {
+  private onThought(index: number, choice: Choice, delta: Json): void {
     const plain = spokenThought(delta);
     if (plain !== '') {
       choice.plainThoughts = true;
-      yield* this.say(index, choice, 'reasoning', plain);
+      this.say(index, choice, 'reasoning', plain);
     }
-    for (const thought of decodeDetails(delta['reasoning_details']))
-      yield* this.onDetail(index, choice, thought);
+    for (const thought of decodeDetails(delta['reasoning_details'])) this.onDetail(index, choice, thought);
   }
 
-  private *onDetail(index: number, choice: Choice, { text, seal }: Thought): Iterable<ChatEvent> {
-    if (text !== '' && !choice.plainThoughts) yield* this.say(index, choice, 'reasoning', text);
+  private onDetail(index: number, choice: Choice, { text, seal }: Thought): void {
+    if (text !== '' && !choice.plainThoughts) this.say(index, choice, 'reasoning', text);
     if (!seal) return;
-    if (choice.speaking === 'reasoning' && seal.redacted) yield* this.endThought(index, choice);
-    if (choice.speaking !== 'reasoning') yield* this.say(index, choice, 'reasoning', '');
-    yield* this.seal(index, choice, seal);
+    if (choice.speaking === 'reasoning' && seal.redacted) this.endThought(index, choice);
+    if (choice.speaking !== 'reasoning') this.say(index, choice, 'reasoning', '');
+    this.seal(index, choice, seal);
   }
 
-  private *seal(index: number, choice: Choice, seal: Seal): Iterable<ChatEvent> {
+  private seal(index: number, choice: Choice, seal: Seal): void {
     this.blocks.seal(seal, undefined, index);
-    yield* this.endThought(index, choice);
+    this.endThought(index, choice);
   }
 
   /** A sealed thought is whole: what is thought after it is another. */
-  private *endThought(index: number, choice: Choice): Iterable<ChatEvent> {
+  private endThought(index: number, choice: Choice): void {
     choice.speaking = undefined;
-    yield* this.blocks.end(undefined, index);
+    this.blocks.end(undefined, index);
   }
 
-  private *onContent(
+  private onContent(
     index: number,
     choice: Choice,
     content: unknown,
     logprobs: readonly Json[] | undefined,
-  ): Iterable<ChatEvent> {
+  ): void {
     const text = readString(content);
-    if (text || (text !== undefined && logprobs))
-      return yield* this.say(index, choice, 'text', text, logprobs);
-    for (const item of readArray(content) ?? []) yield* this.onItem(index, choice, item);
+    if (text || (text !== undefined && logprobs)) return this.say(index, choice, 'text', text, logprobs);
+    const items = readArray(content);
+    if (items) for (const item of items) this.onItem(index, choice, item);
   }
 
   /** Mistral's reasoning models answer with a list: `{type: 'thinking', thinking: […]}`, then texts. */
-  private *onItem(index: number, choice: Choice, value: unknown): Iterable<ChatEvent> {
+  private onItem(index: number, choice: Choice, value: unknown): void {
     const item = readObject(value) ?? { type: 'text', text: value };
     const type = readString(item['type']) ?? 'text';
-    if (type === 'image_url' || type === 'image') return yield* this.onMedia(index, choice, mediaOf(item));
+    if (type === 'image_url' || type === 'image') return this.onMedia(index, choice, mediaOf(item));
     const kind =
       type === 'thinking' || type === 'reasoning' ? 'reasoning' : type === 'refusal' ? type : 'text';
     const said = thoughtText(kind === 'refusal' ? (item['refusal'] ?? item['text']) : item);
-    if (said !== '') yield* this.say(index, choice, kind, said);
+    if (said !== '') this.say(index, choice, kind, said);
   }
 
-  private *onMedia(index: number, choice: Choice, part: MediaPart | undefined): Iterable<ChatEvent> {
+  private onMedia(index: number, choice: Choice, part: MediaPart | undefined): void {
     if (!part) return;
     choice.spoken = true;
     choice.speaking = undefined;
-    yield* this.blocks.whole(part, index);
+    this.blocks.whole(part, index);
   }
 
   /** Spoken answers: a whole one is media with its transcript beside it; of a stream only the transcript is kept. */
-  private *onAudio(
-    index: number,
-    choice: Choice,
-    audio: Json | undefined,
-    whole: boolean,
-  ): Iterable<ChatEvent> {
+  private onAudio(index: number, choice: Choice, audio: Json | undefined, whole: boolean): void {
     if (!audio) return;
     const transcript = readString(audio['transcript']);
-    if (transcript) yield* this.say(index, choice, 'text', transcript);
+    if (transcript) this.say(index, choice, 'text', transcript);
     const data = readString(audio['data']);
-    if (data && whole) yield* this.onMedia(index, choice, audioOf(data));
+    if (data && whole) this.onMedia(index, choice, audioOf(data));
   }
 
-  private *onAnnotations(index: number, choice: Choice, value: unknown): Iterable<ChatEvent> {
+  private onAnnotations(index: number, choice: Choice, value: unknown): void {
     const citations = readObjects(value).flatMap((annotation) => citationOf(annotation) ?? []);
     if (choice.speaking === 'text') for (const citation of citations) this.blocks.cite(citation, index);
     else choice.citations.push(...citations);
   }
 
   /** Citations for which no text came, and sources that belong to the whole answer. */
-  private *citeRest(index: number, choice: Choice): Iterable<ChatEvent> {
+  private citeRest(index: number, choice: Choice): void {
     const sources = index === 0 ? this.sources.map((url) => ({ url })) : [];
     const rest = [...choice.citations.splice(0), ...sources];
     if (rest.length === 0) return;
-    if (choice.speaking !== 'text') yield* this.say(index, choice, 'text', '');
+    if (choice.speaking !== 'text') this.say(index, choice, 'text', '');
     for (const citation of rest) this.blocks.cite(citation, index);
   }
 
-  private *onCall(index: number, choice: Choice, heard: Json, whole: boolean): Iterable<ChatEvent> {
+  private onCall(index: number, choice: Choice, heard: Json, whole: boolean): void {
     choice.spoken = true;
     choice.speaking = undefined;
     const custom = readObject(heard['custom']);
@@ -300,25 +305,24 @@ export class Chunks {
     const id = readString(heard['id']) || undefined;
     const { key } = callOf(choice.calls, { index: readNumber(heard['index']), id, name }, whole);
     const start = compact({ callId: id, name, custom: custom ? true : undefined });
-    yield* this.blocks.call(key, start, index);
-    yield* this.blocks.args(key, givenTo(said, custom !== undefined), index);
+    this.blocks.call(key, start, index);
+    this.blocks.args(key, givenTo(said, custom !== undefined), index);
     // Gemini's OpenAI-compatible server signs calls; so do we for clients of this wire.
     const google = readObject(readObject(heard['extra_content'])?.['google']);
     const seal = decodeSeal(readString(google?.['thought_signature']), 'gemini');
     if (seal) this.blocks.seal(seal, key, index);
   }
-
-  /** Notes which choices really said a tool call. */
-  private *watch(events: Iterable<ChatEvent>): Iterable<ChatEvent> {
-    for (const event of events) {
-      if (event.type === 'block-start' && event.head.kind === 'tool-call')
-        this.choice(event.choice ?? 0).called = true;
-      yield event;
-    }
-  }
 }
 
 // ------------------------------------------------------------------------------------------------------- small readings
+
+function firstOf<T>(objects: readonly Json[], read: (object: Json) => T | undefined): T | undefined {
+  for (const object of objects) {
+    const found = read(object);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
 
 /** More choices than any API gives are a broken index. */
 const choiceLimit = 128;

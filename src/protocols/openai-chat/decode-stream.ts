@@ -1,7 +1,7 @@
 import { GatewayError } from '../../core/error.ts';
 import type { ChatEvent } from '../../core/event.ts';
 import { type Json, readArray, readObject, tryParseObject } from '../../core/json.ts';
-import type { Machine } from '../../core/machine.ts';
+import { type Machine, machine } from '../../core/machine.ts';
 import type { Frame } from '../../wire/sse.ts';
 import { Chunks } from './decode-chunk.ts';
 
@@ -9,32 +9,34 @@ import { Chunks } from './decode-chunk.ts';
  * An upstream's stream as events. The usage chunk may follow the finish reason, so the finish waits for `[DONE]` or
  * the end. A stream that stops without either is cut; a frame that is not JSON is no Chat Completions.
  */
-export function decodeStream(): Machine<Frame, ChatEvent> {
-  const chunks = new Chunks();
-  /** A frame that was not JSON: the rest of a cut stream when it is the last, garbage when more comes. */
-  let broken = false;
+export const decodeStream = (): Machine<Frame, ChatEvent> =>
+  machine((tell) => {
+    const chunks = new Chunks(tell);
+    /** A frame that was not JSON: the rest of a cut stream when it is the last, garbage when more comes. */
+    let broken = false;
 
-  return {
-    *push({ data, event }) {
-      if (chunks.over) return;
-      if (broken) return yield* chunks.fail(garbage());
-      const text = data.trim();
-      if (text === '') return;
-      if (text === '[DONE]') return yield* onDone(chunks);
-      const chunk = chunkOf(text);
-      if (!chunk) broken = true;
-      // Some servers name the event instead of wrapping the error.
-      else yield* chunks.push(event === 'error' && !('error' in chunk) ? { error: chunk } : chunk);
-    },
-    *end() {
-      if (chunks.over) return;
-      yield* chunks.finished ? chunks.finish() : chunks.fail(cut());
-    },
-  };
-}
+    return {
+      push({ data, event }) {
+        if (chunks.over) return;
+        if (broken) return chunks.fail(garbage());
+        const text = data.trim();
+        if (text === '') return;
+        if (text === '[DONE]') return onDone(chunks);
+        const chunk = chunkOf(text);
+        if (!chunk) broken = true;
+        // Some servers name the event instead of wrapping the error.
+        else chunks.push(event === 'error' && !('error' in chunk) ? { error: chunk } : chunk);
+      },
+      end() {
+        if (chunks.finished) chunks.finish();
+        else chunks.fail(cut());
+      },
+    };
+  });
 
-function* onDone(chunks: Chunks): Iterable<ChatEvent> {
-  yield* chunks.finished || chunks.spoken ? chunks.finish() : chunks.fail(empty());
+function onDone(chunks: Chunks): void {
+  if (chunks.finished || chunks.spoken) chunks.finish();
+  else chunks.fail(empty());
 }
 
 /** One chunk; Google wraps errors in an array. */

@@ -1,7 +1,7 @@
 import { GatewayError } from '../../core/error.ts';
 import type { ChatEvent, Head } from '../../core/event.ts';
 import { compact, type Json, readObject } from '../../core/json.ts';
-import type { Machine } from '../../core/machine.ts';
+import { type Machine, machine, type Tell, type Teller } from '../../core/machine.ts';
 import type { ChatRequest, Part } from '../../core/request.ts';
 import type { Frame } from '../../wire/sse.ts';
 import type { Echo } from '../protocol.ts';
@@ -48,7 +48,10 @@ export const interrupted = (): GatewayError =>
   });
 
 /** An answer as `chat.completion.chunk`s, ended by `[DONE]`, or by an error and no `[DONE]`. */
-export function encodeStream(echo: Echo): Machine<ChatEvent, Frame> {
+export const encodeStream = (echo: Echo): Machine<ChatEvent, Frame> =>
+  machine((tell) => encodeEvents(echo, tell));
+
+function encodeEvents(echo: Echo, tell: Tell<Frame>): Teller<ChatEvent> {
   const legacy = speaksFunctions(echo.request);
   let over = false;
   let open: Open | undefined;
@@ -61,52 +64,50 @@ export function encodeStream(echo: Echo): Machine<ChatEvent, Frame> {
   const chunk = (index: number, delta: Json, rest: Json = {}): Frame =>
     envelope({ choices: [{ index, delta, finish_reason: null, ...rest }] });
 
-  function* begin(choice: number): Iterable<Frame> {
+  function begin(choice: number): void {
     if (begun.has(choice)) return;
     begun.set(choice, { calls: 0, length: 0 });
-    yield chunk(choice, { role: 'assistant', content: '' });
+    tell(chunk(choice, { role: 'assistant', content: '' }));
   }
 
-  function* onBlockStart({ head, choice = 0 }: Start): Iterable<Frame> {
-    yield* begin(choice);
+  function onBlockStart({ head, choice = 0 }: Start): void {
+    begin(choice);
     const said = begun.get(choice)!;
     open = { head, choice, call: said.calls, offset: said.length, text: '' };
     if (head.kind !== 'tool-call') return;
     said.calls++;
     if (head.namespace !== undefined) echo.drop(`tool_calls: namespace ${head.namespace}`);
     if (legacy && open.call > 0) echo.drop(`tool_calls[${open.call}]: function_call is one`);
-    else yield chunk(choice, callStart(head, open.call, legacy));
+    else tell(chunk(choice, callStart(head, open.call, legacy)));
   }
 
-  function* onBlockDelta({ text, logprobs }: Delta): Iterable<Frame> {
+  function onBlockDelta({ text, logprobs }: Delta): void {
     if (!open) return;
     const { head, choice } = open;
     if (head.kind === 'reasoning') open.text += text;
     else open.text ||= text;
     if (head.kind === 'text') begun.get(choice)!.length += codePoints(text);
     if ((text === '' && !logprobs) || muted(open)) return;
-    yield chunk(
-      choice,
-      deltaOf(open, text),
-      logprobs ? { logprobs: { content: logprobs, refusal: null } } : {},
+    tell(
+      chunk(choice, deltaOf(open, text), logprobs ? { logprobs: { content: logprobs, refusal: null } } : {}),
     );
   }
 
-  function* onBlockEnd({ seal, citations }: End): Iterable<Frame> {
+  function onBlockEnd({ seal, citations }: End): void {
     if (!open) return;
     const { head, choice, call, text, offset } = open;
     const silent = muted(open);
     // A client that parses the arguments of a call without any must find an object.
     if (head.kind === 'tool-call' && !head.custom && text === '' && !silent)
-      yield chunk(choice, deltaOf(open, '{}'));
+      tell(chunk(choice, deltaOf(open, '{}')));
     open = undefined;
     if (seal && head.kind === 'reasoning')
-      yield chunk(choice, { reasoning_details: [encodeDetail(text, seal)] });
+      tell(chunk(choice, { reasoning_details: [encodeDetail(text, seal)] }));
     if (seal && head.kind === 'tool-call' && !legacy)
-      yield chunk(choice, { tool_calls: [{ index: call, ...encodeCallSeal(seal) }] });
+      tell(chunk(choice, { tool_calls: [{ index: call, ...encodeCallSeal(seal) }] }));
     if (seal && head.kind === 'text') echo.drop(`content: signature of ${seal.issuer}`);
     const annotations = encodeCitations(citations, offset, echo.drop);
-    if (annotations.length > 0) yield chunk(choice, { annotations });
+    if (annotations.length > 0) tell(chunk(choice, { annotations }));
   }
 
   /** Clients of `functions` know one call a turn. */
@@ -124,48 +125,48 @@ export function encodeStream(echo: Echo): Machine<ChatEvent, Frame> {
     };
   }
 
-  function* onBlock(part: Part, choice = 0): Iterable<Frame> {
-    yield* begin(choice);
+  function onBlock(part: Part, choice = 0): void {
+    begin(choice);
     if (part.kind !== 'media') return echo.drop(`content: ${'tool' in part ? part.tool : part.kind}`);
     const image = encodeImage(part, echo.drop);
-    if (image) yield chunk(choice, { images: [image] });
+    if (image) tell(chunk(choice, { images: [image] }));
   }
 
-  function* onFinish({ reason, stop, usage, others }: Finish): Iterable<Frame> {
+  function onFinish({ reason, stop, usage, others }: Finish): void {
     for (const [index, why] of [reason, ...(others ?? [])].entries()) {
-      yield* begin(index);
+      begin(index);
       const told = index === 0 && why === 'stop' ? stop : undefined;
-      yield chunk(index, {}, compact({ finish_reason: encodeFinish(why, legacy), stop_reason: told }));
+      tell(chunk(index, {}, compact({ finish_reason: encodeFinish(why, legacy), stop_reason: told })));
     }
-    if (wantsUsage(echo.request)) yield envelope({ choices: [], usage: encodeUsage(usage) });
-    yield done;
+    if (wantsUsage(echo.request)) tell(envelope({ choices: [], usage: encodeUsage(usage) }));
+    tell(done);
   }
 
   return {
-    *push(event) {
+    push(event) {
       if (over) return;
       switch (event.type) {
         case 'start':
           common = envelopeOf(echo, event.id);
-          return yield* begin(0);
+          return begin(0);
         case 'block-start':
-          return yield* onBlockStart(event);
+          return onBlockStart(event);
         case 'block-delta':
-          return yield* onBlockDelta(event);
+          return onBlockDelta(event);
         case 'block-end':
-          return yield* onBlockEnd(event);
+          return onBlockEnd(event);
         case 'block':
-          return yield* onBlock(event.part, event.choice);
+          return onBlock(event.part, event.choice);
         case 'finish':
           over = true;
-          return yield* onFinish(event);
+          return onFinish(event);
         case 'error':
           over = true;
-          yield { data: JSON.stringify(encodeErrorBody(event.error)) };
+          tell({ data: JSON.stringify(encodeErrorBody(event.error)) });
       }
     },
-    *end() {
-      if (!over) yield { data: JSON.stringify(encodeErrorBody(interrupted())) };
+    end() {
+      if (!over) tell({ data: JSON.stringify(encodeErrorBody(interrupted())) });
       over = true;
     },
   };

@@ -1,5 +1,5 @@
 import { GatewayError } from '../../core/error.ts';
-import { type FinishReason, fold, noUsage, type Reply, type Usage } from '../../core/event.ts';
+import { type FinishReason, folding, noUsage, type Reply, type Usage } from '../../core/event.ts';
 import { compact, type Json, readArray } from '../../core/json.ts';
 import type { ChatRequest, Citation, Part, Seal, ToolCallPart } from '../../core/request.ts';
 import { readErrorWords, statusOfWords, upstreamError } from '../errors.ts';
@@ -18,10 +18,12 @@ import { answerId, legacyMark, ownExtra } from './wire.ts';
  * @throws GatewayError what an error inside it says, or `bad-upstream-data` when it is no completion.
  */
 export function decodeReply(body: Json): Reply {
-  const chunks = new Chunks();
-  const said = [...chunks.push(body)];
+  const folder = folding();
+  const chunks = new Chunks(folder.push);
+  chunks.push(body);
   if (!chunks.over && !readArray(body['choices'])?.length) throw notCompletion(body);
-  return fold([...said, ...chunks.finish()]);
+  chunks.finish();
+  return folder.reply();
 }
 
 /** The usage of an answer that has choices and no error. */

@@ -1,7 +1,7 @@
 import type { GatewayError } from '../../core/error.ts';
 import type { ChatEvent, Finish, Head } from '../../core/event.ts';
 import { type Json, readString } from '../../core/json.ts';
-import type { Machine } from '../../core/machine.ts';
+import { type Machine, machine, type Tell, type Teller } from '../../core/machine.ts';
 import type { Citation, HostedCallPart, HostedResultPart, Part, Seal } from '../../core/request.ts';
 import type { Frame } from '../../wire/sse.ts';
 import type { Echo } from '../protocol.ts';
@@ -12,17 +12,8 @@ import { type Outcome, responseObject, statusOf } from './response.ts';
 import { ownForeign } from './wire.ts';
 
 /** Events as Responses stream events: each frame's event name is the type in its data. */
-export function encodeStream(echo: Echo): Machine<ChatEvent, Frame> {
-  const events = encodeEvents(echo);
-  return {
-    *push(event) {
-      for (const said of events.push(event)) yield frameOf(said);
-    },
-    *end() {
-      for (const said of events.end()) yield frameOf(said);
-    },
-  };
-}
+export const encodeStream = (echo: Echo): Machine<ChatEvent, Frame> =>
+  machine((tell) => encodeEvents(echo, (said) => tell(frameOf(said))));
 
 const frameOf = (event: Json): Frame => ({ event: String(event.type), data: JSON.stringify(event) });
 
@@ -45,7 +36,7 @@ interface OpenMessage {
  * the same from the first event of an item to the finished response, output indexes rise by one, and so do sequence
  * numbers.
  */
-export function encodeEvents(echo: Echo): Machine<ChatEvent, Json> {
+export function encodeEvents(echo: Echo, tell: Tell<Json>): Teller<ChatEvent> {
   const output: Json[] = [];
   let responseId = '';
   let sequence = 0;
@@ -61,209 +52,213 @@ export function encodeEvents(echo: Echo): Machine<ChatEvent, Json> {
   /** Where the item that is open will stand. */
   const at = (itemId: string) => ({ item_id: itemId, output_index: output.length });
 
-  function* start(id: string): Iterable<Json> {
+  function start(id: string): void {
     // What is kept by its id must have one of its own, and some servers give the same id to many answers.
     responseId = id.startsWith('resp_') ? id : `resp_${(!echo.memory && id) || echo.id}`;
     const response = whole({ status: 'in_progress' });
-    yield say('response.created', { response });
-    yield say('response.in_progress', { response });
+    tell(say('response.created', { response }));
+    tell(say('response.in_progress', { response }));
   }
 
-  function* addItem(item: Json): Iterable<Json> {
-    yield say('response.output_item.added', { output_index: output.length, item });
+  function addItem(item: Json): void {
+    tell(say('response.output_item.added', { output_index: output.length, item }));
   }
 
-  function* finishItem(item: Json): Iterable<Json> {
-    yield say('response.output_item.done', { output_index: output.length, item });
+  function finishItem(item: Json): void {
+    tell(say('response.output_item.done', { output_index: output.length, item }));
     output.push(item);
   }
 
   // --------------------------------------------------------------------------------------------------- blocks
 
-  function* onBlockStart(head: Head): Iterable<Json> {
-    yield* closeSearch();
-    if (head.kind === 'text' || head.kind === 'refusal') return yield* openContent(head);
-    yield* closeMessage('completed');
+  function onBlockStart(head: Head): void {
+    closeSearch();
+    if (head.kind === 'text' || head.kind === 'refusal') return openContent(head);
+    closeMessage('completed');
     const itemId = head.kind === 'reasoning' ? freshId.reasoning() : freshId.call(head.custom);
     open = { head, itemId, text: '', logprobs: [] };
-    if (head.kind === 'reasoning') yield* addItem({ id: itemId, type: 'reasoning', summary: [] });
-    else yield* addItem(callItem({ ...head, args: '' }, { id: itemId, status: 'in_progress' }));
+    if (head.kind === 'reasoning') addItem({ id: itemId, type: 'reasoning', summary: [] });
+    else addItem(callItem({ ...head, args: '' }, { id: itemId, status: 'in_progress' }));
   }
 
-  function* openContent(head: Head): Iterable<Json> {
+  function openContent(head: Head): void {
     if (!message) {
       message = { itemId: freshId.message(), content: [] };
-      yield* addItem(messageItem(message, 'in_progress'));
+      addItem(messageItem(message, 'in_progress'));
     }
     open = { head, itemId: message.itemId, text: '', logprobs: [] };
     const part = head.kind === 'text' ? outputText('') : refusalPart('');
-    yield say('response.content_part.added', { ...contentAt(message), part });
+    tell(say('response.content_part.added', { ...contentAt(message), part }));
   }
 
   const contentAt = ({ itemId, content }: OpenMessage) => ({ ...at(itemId), content_index: content.length });
 
-  function* onDelta(text: string, logprobs: readonly Json[] = []): Iterable<Json> {
+  function onDelta(text: string, logprobs: readonly Json[] = []): void {
     if (!open || (text === '' && logprobs.length === 0)) return;
     const { head, itemId } = open;
     const first = open.text === '';
     open.text += text;
     open.logprobs.push(...logprobs);
     if (head.kind === 'tool-call')
-      return yield say(`response.${argsEvent(head)}.delta`, { ...at(itemId), delta: text });
+      return tell(say(`response.${argsEvent(head)}.delta`, { ...at(itemId), delta: text }));
     if (head.kind === 'reasoning') {
       if (first)
-        yield say('response.reasoning_summary_part.added', { ...summaryAt(itemId), part: summary('') });
-      return yield say('response.reasoning_summary_text.delta', { ...summaryAt(itemId), delta: text });
+        tell(say('response.reasoning_summary_part.added', { ...summaryAt(itemId), part: summary('') }));
+      return tell(say('response.reasoning_summary_text.delta', { ...summaryAt(itemId), delta: text }));
     }
     if (!message) return;
     const place = contentAt(message);
-    if (head.kind === 'refusal') yield say('response.refusal.delta', { ...place, delta: text });
-    else yield say('response.output_text.delta', { ...place, delta: text, logprobs });
+    if (head.kind === 'refusal') tell(say('response.refusal.delta', { ...place, delta: text }));
+    else tell(say('response.output_text.delta', { ...place, delta: text, logprobs }));
   }
 
   const summaryAt = (itemId: string) => ({ ...at(itemId), summary_index: 0 });
   const summary = (text: string): Json => ({ type: 'summary_text', text });
 
-  function* onBlockEnd(seal: Seal | undefined, citations: readonly Citation[]): Iterable<Json> {
+  function onBlockEnd(seal: Seal | undefined, citations: readonly Citation[]): void {
     if (!open) return;
     const closing = open;
     open = undefined;
-    if (closing.head.kind === 'reasoning') return yield* closeThought(closing, seal);
+    if (closing.head.kind === 'reasoning') return closeThought(closing, seal);
     if (closing.head.kind === 'tool-call') {
-      yield* closeCall(closing, closing.head);
-      if (seal) yield* onCallSeal(seal);
+      closeCall(closing, closing.head);
+      if (seal) onCallSeal(seal);
       return;
     }
     if (seal) echo.drop(`${closing.head.kind}: signature of ${seal.issuer}`);
-    yield* closeContent(closing, citations);
+    closeContent(closing, citations);
   }
 
-  function* closeThought({ itemId, text }: Open, seal: Seal | undefined): Iterable<Json> {
+  function closeThought({ itemId, text }: Open, seal: Seal | undefined): void {
     if (text !== '') {
-      yield say('response.reasoning_summary_text.done', { ...summaryAt(itemId), text });
-      yield say('response.reasoning_summary_part.done', { ...summaryAt(itemId), part: summary(text) });
+      tell(say('response.reasoning_summary_text.done', { ...summaryAt(itemId), text }));
+      tell(say('response.reasoning_summary_part.done', { ...summaryAt(itemId), part: summary(text) }));
     }
-    yield* finishItem(reasoningItem({ text, ...(seal ? { seal } : {}) }, itemId));
+    finishItem(reasoningItem({ text, ...(seal ? { seal } : {}) }, itemId));
   }
 
-  function* closeCall({ itemId, text }: Open, head: Extract<Head, { kind: 'tool-call' }>): Iterable<Json> {
+  function closeCall({ itemId, text }: Open, head: Extract<Head, { kind: 'tool-call' }>): void {
     const told = head.custom ? { input: text } : { name: head.name, arguments: text };
-    yield say(`response.${argsEvent(head)}.done`, { ...at(itemId), ...told });
-    yield* finishItem(callItem({ ...head, args: text }, { id: itemId, status: 'completed' }));
+    tell(say(`response.${argsEvent(head)}.done`, { ...at(itemId), ...told }));
+    finishItem(callItem({ ...head, args: text }, { id: itemId, status: 'completed' }));
   }
 
   /** A call has no field for a signature, so it comes as a wordless thought, which `decode-input.ts` gives back to it. */
-  function* onCallSeal(seal: Seal): Iterable<Json> {
+  function onCallSeal(seal: Seal): void {
     const item = reasoningItem({ text: '', seal }, freshId.reasoning());
-    yield* addItem({ ...item, encrypted_content: undefined });
-    yield* finishItem(item);
+    addItem({ ...item, encrypted_content: undefined });
+    finishItem(item);
   }
 
-  function* closeContent({ head, text, logprobs }: Open, citations: readonly Citation[]): Iterable<Json> {
+  function closeContent({ head, text, logprobs }: Open, citations: readonly Citation[]): void {
     if (!message) return;
     const place = contentAt(message);
     const annotations = encodeAnnotations(citations, text, echo.drop);
     for (const [index, annotation] of annotations.entries())
-      yield say('response.output_text.annotation.added', { ...place, annotation_index: index, annotation });
+      tell(say('response.output_text.annotation.added', { ...place, annotation_index: index, annotation }));
     const refusal = head.kind === 'refusal';
     if (refusal) refused = true;
-    yield refusal
-      ? say('response.refusal.done', { ...place, refusal: text })
-      : say('response.output_text.done', { ...place, text, logprobs });
+    tell(
+      refusal
+        ? say('response.refusal.done', { ...place, refusal: text })
+        : say('response.output_text.done', { ...place, text, logprobs }),
+    );
     const part = refusal ? refusalPart(text) : outputText(text, annotations, logprobs);
-    yield say('response.content_part.done', { ...place, part });
+    tell(say('response.content_part.done', { ...place, part }));
     message.content.push(part);
   }
 
-  function* closeMessage(status: 'completed' | 'incomplete'): Iterable<Json> {
+  function closeMessage(status: 'completed' | 'incomplete'): void {
     if (!message) return;
     const item = messageItem(message, status);
     message = undefined;
-    yield* finishItem(item);
+    finishItem(item);
   }
 
   // ------------------------------------------------------------------------------------------------ whole things
 
-  function* onPart(part: Part): Iterable<Json> {
-    if (part.kind === 'hosted-result' && !ownForeign(part)) return yield* onHostedResult(part);
-    yield* closeSearch();
-    yield* closeMessage('completed');
+  function onPart(part: Part): void {
+    if (part.kind === 'hosted-result' && !ownForeign(part)) return onHostedResult(part);
+    closeSearch();
+    closeMessage('completed');
     const own = ownForeign(part);
-    if (own) return yield* wholeItem({ ...own, id: readString(own.id) ?? freshId.other() });
-    if (part.kind === 'hosted-call' && part.tool === 'web-search') return yield* openSearch(part);
+    if (own) return wholeItem({ ...own, id: readString(own.id) ?? freshId.other() });
+    if (part.kind === 'hosted-call' && part.tool === 'web-search') return openSearch(part);
     if (part.kind === 'media' && part.media === 'image' && part.source.kind === 'data')
-      return yield* wholeItem(imageItem(part, freshId.image()));
+      return wholeItem(imageItem(part, freshId.image()));
     echo.drop('tool' in part ? `${part.kind} ${part.tool}` : part.kind);
   }
 
   /** An item that comes whole, with the events that lead up to it on its own vendor's wire. */
-  function* wholeItem(item: Json): Iterable<Json> {
+  function wholeItem(item: Json): void {
     const type = String(item.type);
     const { result: _result, action: _action, ...begun } = item;
     const place = at(String(item.id));
     const stages = wholeStages[type] ?? [];
-    yield* addItem({ ...begun, ...(stages.length > 0 ? { status: 'in_progress' } : {}) });
-    for (const stage of stages) yield say(`response.${type}.${stage}`, place);
-    yield* finishItem(item);
+    addItem({ ...begun, ...(stages.length > 0 ? { status: 'in_progress' } : {}) });
+    for (const stage of stages) tell(say(`response.${type}.${stage}`, place));
+    finishItem(item);
   }
 
-  function* openSearch(call: HostedCallPart): Iterable<Json> {
+  function openSearch(call: HostedCallPart): void {
     const itemId = freshId.search();
     search = { call, itemId };
-    yield* addItem({ ...searchItem(call, undefined, itemId), status: 'in_progress' });
-    yield say('response.web_search_call.in_progress', at(itemId));
-    yield say('response.web_search_call.searching', at(itemId));
+    addItem({ ...searchItem(call, undefined, itemId), status: 'in_progress' });
+    tell(say('response.web_search_call.in_progress', at(itemId)));
+    tell(say('response.web_search_call.searching', at(itemId)));
   }
 
-  function* closeSearch(result?: HostedResultPart): Iterable<Json> {
+  function closeSearch(result?: HostedResultPart): void {
     if (!search) return;
     const { call, itemId } = search;
     search = undefined;
-    yield say('response.web_search_call.completed', at(itemId));
-    yield* finishItem(searchItem(call, result, itemId));
+    tell(say('response.web_search_call.completed', at(itemId)));
+    finishItem(searchItem(call, result, itemId));
   }
 
   /** What a search found stands in the item of the search; where that is told already, in the citations of the text. */
-  function* onHostedResult(result: HostedResultPart): Iterable<Json> {
-    if (search?.call.callId === result.callId) return yield* closeSearch(result);
+  function onHostedResult(result: HostedResultPart): void {
+    if (search?.call.callId === result.callId) return closeSearch(result);
     if (result.tool !== 'web-search') echo.drop(`${result.kind} ${result.tool}`);
   }
 
   // ------------------------------------------------------------------------------------------------------- ends
 
-  function* onFinish({ reason, usage, others }: Finish): Iterable<Json> {
+  function onFinish({ reason, usage, others }: Finish): void {
     for (const index of (others ?? []).keys()) echo.drop(`choices[${index + 1}]`);
     const status = statusOf(reason, refused);
-    yield* closeSearch();
-    yield* closeMessage(status === 'incomplete' ? status : 'completed');
+    closeSearch();
+    closeMessage(status === 'incomplete' ? status : 'completed');
     over = true;
     const error = status === 'failed' ? malformed : undefined;
-    yield say(`response.${status}`, {
-      response: whole({ status, reason, usage, ...(error ? { error } : {}) }),
-    });
+    tell(
+      say(`response.${status}`, {
+        response: whole({ status, reason, usage, ...(error ? { error } : {}) }),
+      }),
+    );
   }
 
   /** Once the response exists it fails; before that there is nothing to fail, only an error. */
-  function* onError(error: GatewayError): Iterable<Json> {
+  function onError(error: GatewayError): void {
     over = true;
     const failure = { code: failureCode(error), message: error.advice };
-    if (responseId === '') yield say('error', { ...failure, param: null });
-    else yield say('response.failed', { response: whole({ status: 'failed', error: failure }) });
+    if (responseId === '') tell(say('error', { ...failure, param: null }));
+    else tell(say('response.failed', { response: whole({ status: 'failed', error: failure }) }));
   }
 
   return {
-    *push(event) {
+    push(event) {
       if (over || ('choice' in event && event.choice)) return;
-      if (event.type === 'start') yield* start(event.id);
-      if (event.type === 'block-start') yield* onBlockStart(event.head);
-      if (event.type === 'block-delta') yield* onDelta(event.text, event.logprobs);
-      if (event.type === 'block-end') yield* onBlockEnd(event.seal, event.citations ?? []);
-      if (event.type === 'block') yield* onPart(event.part);
-      if (event.type === 'finish') yield* onFinish(event);
-      if (event.type === 'error') yield* onError(event.error);
+      if (event.type === 'start') start(event.id);
+      if (event.type === 'block-start') onBlockStart(event.head);
+      if (event.type === 'block-delta') onDelta(event.text, event.logprobs);
+      if (event.type === 'block-end') onBlockEnd(event.seal, event.citations ?? []);
+      if (event.type === 'block') onPart(event.part);
+      if (event.type === 'finish') onFinish(event);
+      if (event.type === 'error') onError(event.error);
     },
-    *end() {
-      if (!over) yield* onError(cut());
+    end() {
+      if (!over) onError(cut());
     },
   };
 }

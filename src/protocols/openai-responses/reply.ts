@@ -1,6 +1,5 @@
-import { fold, noUsage, type Reply, unfold, type Usage } from '../../core/event.ts';
+import { folding, noUsage, type Reply, spell, type Usage } from '../../core/event.ts';
 import { type Json, readArray, readObject } from '../../core/json.ts';
-import { run } from '../../core/machine.ts';
 import type { Echo } from '../protocol.ts';
 import { decodeEvents } from './decode-stream.ts';
 import { encodeEvents } from './encode-stream.ts';
@@ -10,7 +9,9 @@ import { readUsage } from './usage.ts';
 /** A whole response says what the last event of a stream says, so the stream's reader reads it. */
 export function decodeReply(body: Json): Reply {
   if (!readArray(body.output)) throw body.error ? decodeFailure(body) : badData();
-  return fold(run(decodeEvents(), [{ type: 'response.completed', response: body }]));
+  const folder = folding();
+  decodeEvents(folder.push).push({ type: 'response.completed', response: body });
+  return folder.reply();
 }
 
 /** The usage of a response that has come to its end without failing. */
@@ -19,6 +20,10 @@ export const glance = (body: Json): Usage | undefined =>
 
 /** The response that the last event of the stream would hold. */
 export function encodeReply(reply: Reply, echo: Echo): Json {
-  const last = run(encodeEvents(echo), unfold(reply)).at(-1);
-  return readObject(last?.response) ?? {};
+  let last: Json = {};
+  const events = encodeEvents(echo, (event) => {
+    last = event;
+  });
+  spell(reply, events.push);
+  return readObject(last.response) ?? {};
 }

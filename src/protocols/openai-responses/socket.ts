@@ -15,7 +15,7 @@ import type { Frame } from '../../wire/sse.ts';
 import type { Session, SocketSide, SocketTools, Step } from '../continuing.ts';
 import { previousNotFound } from './continuing.ts';
 import { decodeRequest } from './decode-request.ts';
-import { encodeEvents } from './encode-stream.ts';
+import { encodeStream } from './encode-stream.ts';
 import { encodeError } from './errors.ts';
 import { itemsOf, joined, type Transcript } from './transcript.ts';
 
@@ -99,13 +99,11 @@ function session({ recall, now }: SocketTools): Session {
     const echo = { request, model, createdAt, id: '', memory, drop: () => {} };
     const id = newId('resp_prewarm_');
     turn = warm;
-    const events = run(encodeEvents(echo), [
+    const frames = run(encodeStream(echo), [
       { type: 'start', id, model },
       { type: 'finish', reason: 'end', usage: noUsage },
     ]);
-    const messages = events.flatMap(
-      (event) => tell({ event: String(event.type), data: JSON.stringify(event) }) ?? [],
-    );
+    const messages = frames.flatMap((frame) => tell(frame) ?? []);
     return { kind: 'said', model, messages };
   }
 
