@@ -41,6 +41,8 @@ const silenceMs = 300_000;
 /** Longer requests are posted: what a WebSocket takes in one message is less. */
 const longestMessage = 15 * 1024 * 1024;
 const tooBig = 1009;
+/** A WebSocket cannot be asked to wait, so what a slow client has not taken is held; this much of it. */
+const longestBacklog = 64 * 1024 * 1024;
 
 /** No WebSocket could be had; until then nobody tries again, in milliseconds since 1970. */
 interface Absent {
@@ -129,11 +131,14 @@ function answered(upstream: Upstream, body: string, turn: SocketTurn): Promise<O
   let out!: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
   let silence: ReturnType<typeof setTimeout> | undefined;
 
-  const stream = new ReadableStream<Uint8Array<ArrayBuffer>>({
-    start: (controller) => void (out = controller),
-    // A turn cannot be called back, so its connection goes with it.
-    cancel: () => leave(),
-  });
+  const stream = new ReadableStream<Uint8Array<ArrayBuffer>>(
+    {
+      start: (controller) => void (out = controller),
+      // A turn cannot be called back, so its connection goes with it.
+      cancel: () => leave(),
+    },
+    new ByteLengthQueuingStrategy({ highWaterMark: longestBacklog }),
+  );
 
   function settle(settled: Outcome): void {
     waiting = false;
@@ -182,6 +187,7 @@ function answered(upstream: Upstream, body: string, turn: SocketTurn): Promise<O
       line.accountId = accountId;
       settle({ kind: 'answer', answer: new Response(stream, { headers }) });
     }
+    if ((out.desiredSize ?? 0) < 0) return fail(slow());
     if (!heard.over) return listenOn();
     out.close();
     if (heard.frame.event === 'error') leave();
@@ -220,6 +226,14 @@ const cut = () =>
     { kind: 'transport', phase: 'cut' },
     'The upstream closed its WebSocket in the middle of its answer.',
     { remedy: 'Send the request again.' },
+  );
+
+/** Nobody else is to blame for a client that does not read. */
+const slow = () =>
+  new GatewayError(
+    { kind: 'transport', phase: 'gap' },
+    `The client reads too slowly: ${longestBacklog / 1024 / 1024} MiB of its answer are waiting for it.`,
+    { scope: 'request', remedy: 'Read faster, or ask by HTTP, which can wait.' },
   );
 
 const silent = (waiting: boolean) =>

@@ -19,6 +19,10 @@ export interface SocketListener {
   closed(end: SocketEnd): void;
 }
 
+/** Close codes of RFC 6455: what we say to a message that is too long, and what is told of a connection that broke. */
+const tooBig = 1009;
+const abnormal = 1006;
+
 /** How a connection ended: a close code of RFC 6455, 1006 when it broke, and the other side's reason. */
 export interface SocketEnd {
   readonly code: number;
@@ -109,10 +113,23 @@ const notOpened = (host: string, cause: unknown) =>
     { cause, remedy: 'Leave `websockets` of this credential out if its host speaks HTTP only.' },
   );
 
+/** As for a frame of an event stream: a picture fits into one message, more is meant to fill our memory. */
+const longestMessage = 64 * 1024 * 1024;
+
 function overSocket(socket: WebSocket): OutgoingSocket {
   let listener: SocketListener | undefined;
-  socket.addEventListener('message', ({ data }) => listener?.message(String(data)));
-  socket.addEventListener('close', ({ code, reason }) => listener?.closed({ code, reason }));
+  function ended(end: SocketEnd): void {
+    const told = listener;
+    listener = undefined;
+    told?.closed(end);
+  }
+  socket.addEventListener('message', ({ data }) => {
+    const text = String(data);
+    if (text.length <= longestMessage) return listener?.message(text);
+    socket.close(tooBig);
+    ended({ code: abnormal, reason: 'a message of more than 64 MiB' });
+  });
+  socket.addEventListener('close', ({ code, reason }) => ended({ code, reason }));
   return {
     get open() {
       return socket.readyState === WebSocket.OPEN;

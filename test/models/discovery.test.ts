@@ -87,6 +87,11 @@ describe('discovery', () => {
   test.each([
     ['an empty list', () => list()],
     ['an error', () => new Response('{"error":{"message":"no"}}', { status: 500 })],
+    [
+      'a list without end',
+      () =>
+        new Response(new ReadableStream({ pull: (out) => out.enqueue(new Uint8Array(1 << 20).fill(32)) })),
+    ],
     ['a page', () => new Response('<html>', { headers: { 'content-type': 'text/html' } })],
   ])('%s takes nothing away that is known', async (_, answer) => {
     const space = spaceOf();

@@ -247,6 +247,42 @@ describe('management routes', () => {
   });
 });
 
+describe('what comes in', () => {
+  const key = { authorization: `Bearer ${managementKey}` };
+
+  test.each([
+    '/v0/management/auth-files?name=x.json',
+    '/v0/management/vertex/import',
+    '/v0/management/oauth-callback',
+  ])('a body for %s is read to 4 MiB', async (path) => {
+    const long = 'x'.repeat(4 * 1024 * 1024 + 1);
+    const whole = await fetch(url + path, { method: 'POST', headers: key, body: long });
+    expect(whole.status).toBe(413);
+    const endless = new ReadableStream<Uint8Array>({ pull: (out) => out.enqueue(new Uint8Array(1 << 20)) });
+    const flowing = await fetch(url + path, { method: 'POST', headers: key, body: endless }).catch(
+      () => undefined,
+    );
+    // Whoever is still sending may find the connection closed before the answer.
+    if (flowing) expect(flowing.status).toBe(413);
+  });
+
+  test.each([
+    ['one header of a MiB', { 'x-long': 'a'.repeat(1 << 20) }],
+    [
+      'ten thousand headers',
+      Object.fromEntries(Array.from({ length: 10_000 }, (_, at) => [`x-${at}`, 'a'.repeat(50)])),
+    ],
+  ])('%s is refused before anybody looks at it', async (_, headers) => {
+    const before = logged().length;
+    const status = await ask({ method: 'GET', path: '/healthz' }, headers).then(
+      (answer) => answer.status,
+      () => 'closed',
+    );
+    expect([431, 'closed']).toContain(status);
+    expect(logged().length).toBe(before);
+  });
+});
+
 describe('callbacks', () => {
   const hostile = '"><script>alert(1)</script>&\'';
 
