@@ -1,7 +1,9 @@
 import { type TSchema, Type } from '@sinclair/typebox';
+import type { Account } from '../accounts/account.ts';
 import type { Keeper, Kept } from '../accounts/keeper.ts';
+import { exclusionView } from '../accounts/view.ts';
 import { GatewayError } from '../core/error.ts';
-import { type Json, readBoolean, readString } from '../core/json.ts';
+import { compact, type Json, readBoolean, readString } from '../core/json.ts';
 import { familyOf } from '../models/catalog.ts';
 import { edited } from './account-edits.ts';
 import { fileNamed, importVertex, notFound, removeFiles, upload } from './account-files.ts';
@@ -9,6 +11,7 @@ import { authFile } from './auth-file.ts';
 import { partOf, readJson } from './body.ts';
 import { failures, parameter } from './docs.ts';
 import type { AdminHall, AdminRoute, Visit } from './hall.ts';
+import { switchKey } from './key-status.ts';
 import { Refusal } from './refusal.ts';
 
 const anything = Type.Object({}, { additionalProperties: true });
@@ -40,10 +43,11 @@ export function accountRoutes(hall: AdminHall): readonly AdminRoute[] {
         description: 'Sorted by name, each with its state and what to do about it. No secret is shown.',
         parameters: [
           nameParameter,
+          parameter('auth_index', Type.String(), 'The `auth_index` of one of them.'),
           parameter(
             'live',
             Type.Boolean(),
-            'Ask the providers first for what is left; at most once a minute each.',
+            'Ask the providers first for what is left and for their models; at most once a minute each.',
           ),
         ],
         responses: answers(Type.Object({ files: Type.Array(anything) })),
@@ -114,9 +118,17 @@ export function accountRoutes(hall: AdminHall): readonly AdminRoute[] {
       method: 'PATCH',
       path: '/auth-files/status',
       detail: {
-        summary: 'Takes a login out of use, and back',
-        requestBody: body(Type.Object({ name: Type.String(), disabled: Type.Boolean() })),
-        responses: answers(done, 400, 404),
+        summary: 'Takes a login or a key out of use, and back',
+        description:
+          'A login by the `name` or the `auth_index` that auth-files tells. A key by the `auth_index` that models/explain tells: all models of its entry in config.yaml are excluded, and `via` says so.',
+        requestBody: body(
+          Type.Object({
+            name: Type.Optional(Type.String()),
+            auth_index: Type.Optional(Type.String()),
+            disabled: Type.Boolean(),
+          }),
+        ),
+        responses: answers(done, 400, 404, 422),
       },
       async work({ request }) {
         const sent = await readJson(request);
@@ -128,7 +140,11 @@ export function accountRoutes(hall: AdminHall): readonly AdminRoute[] {
             '`disabled` is missing.',
             'Send {"name": …, "disabled": true}.',
           );
-        await change(readString(sent['name']), keeper, (fields) => ({ ...fields, disabled }));
+        const index = readString(sent['auth_index']) ?? readString(sent['name']) ?? '';
+        const kept = keeper.files.find(({ name, login }) => name === index || login?.id === index);
+        const switched = kept ? undefined : await switchKey(hall, index, disabled);
+        if (switched) return Response.json(switched);
+        await change(kept?.name ?? index, keeper, (fields) => ({ ...fields, disabled }));
         return Response.json({ status: 'ok', disabled });
       },
     },
@@ -203,9 +219,13 @@ const families: Readonly<Record<string, string>> = {
 
 async function listFiles({ query }: Visit, keeper: Keeper, hall: AdminHall): Promise<Response> {
   const name = query.get('name');
-  const wanted = keeper.files.filter((kept) => name === null || kept.name === name);
+  const index = query.get('auth_index');
+  const wanted = keeper.files.filter(
+    (kept) =>
+      (name === null || kept.name === name) && (index === null || (kept.login?.id ?? kept.name) === index),
+  );
   if (/^(1|true)$/i.test(query.get('live') ?? ''))
-    await Promise.all(wanted.map(({ login }) => login && keeper.ask(login)));
+    await Promise.all(wanted.map(({ login }) => login && keeper.ask(login, true)));
   return Response.json({ files: wanted.map((kept) => authFile(kept, hall)) });
 }
 
@@ -222,24 +242,30 @@ async function change(name: string | undefined, keeper: Keeper, edit: (fields: J
     );
 }
 
-function modelsOf({ login }: Kept, { steward }: AdminHall): readonly Json[] {
+/** The models that a login offers, and which of them its plan leaves out, as far as that was learned. */
+function modelsOf({ login }: Kept, { steward, entitlements }: AdminHall): readonly Json[] {
   if (!login) return [];
   const { registry } = steward.current;
-  const serves = (id: string) =>
-    registry
-      .find(id)
-      .some(({ accounts }) =>
-        accounts.some(({ secret }) => secret.kind === 'login' && secret.login.id === login.id),
-      );
-  return registry
-    .list()
-    .filter(({ id }) => serves(id))
-    .map(({ id, displayName, ownedBy }) => ({
-      id,
-      display_name: displayName,
-      type: login.channel,
-      owned_by: ownedBy,
-    }));
+  const isIts = ({ secret }: Account) => secret.kind === 'login' && secret.login.id === login.id;
+  return registry.list().flatMap(({ id, displayName, ownedBy }) => {
+    const serving = registry.find(id).filter(({ accounts }) => accounts.some(isIts));
+    if (serving.length === 0) return [];
+    const excluded = serving.flatMap(({ model, accounts }) =>
+      accounts
+        .filter(isIts)
+        .flatMap((account) => entitlements?.of(account.id) ?? [])
+        .filter((each) => each.model === model),
+    )[0];
+    return [
+      compact({
+        id,
+        display_name: displayName,
+        type: login.channel,
+        owned_by: ownedBy,
+        not_entitled: excluded && exclusionView(excluded),
+      }),
+    ];
+  });
 }
 
 async function refresh(channel: string, keeper: Keeper): Promise<Response> {

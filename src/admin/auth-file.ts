@@ -7,13 +7,17 @@ import type { AdminHall } from './hall.ts';
 
 /** One item of `GET /auth-files`: the reference's fields, and our own states beside them. It holds no secret. */
 export function authFile(kept: Kept, hall: AdminHall): Json {
-  const view = viewOf(kept);
   const { entry, login, name } = kept;
+  const accounts = accountsOf(kept, hall);
+  const [account] = accounts;
+  const view = viewOf(
+    kept,
+    accounts.flatMap(({ id }) => hall.entitlements?.of(id) ?? []),
+  );
   const file = entry.file;
   const fields = login?.fields ?? file?.fields ?? {};
-  const account = accountOf(kept, hall);
   const tallied = hall.tally?.of(account?.label ?? '');
-  const { expires_at, last_error, quota, remedy, duplicate_of, workspace } = view;
+  const { expires_at, last_error, quota, remedy, duplicate_of, workspace, plan, not_entitled } = view;
   return compact({
     id: name,
     auth_index: login?.id ?? name,
@@ -51,7 +55,7 @@ export function authFile(kept: Kept, hall: AdminHall): Json {
     note: view.note,
     websockets: readBoolean(fields['websockets']),
     state: view.state,
-    ...compact({ remedy, expires_at, last_error, quota, duplicate_of, workspace }),
+    ...compact({ remedy, expires_at, last_error, quota, duplicate_of, workspace, plan, not_entitled }),
   });
 }
 
@@ -64,11 +68,11 @@ const statuses = {
   invalid: 'error',
 } as const;
 
-/** The account that requests are counted for. */
-function accountOf({ login }: Kept, { steward }: AdminHall): Account | undefined {
-  if (!login) return undefined;
+/** The accounts that a login stands for: several, where it acts in several projects. */
+function accountsOf({ login }: Kept, { steward }: AdminHall): readonly Account[] {
+  if (!login) return [];
   const accounts = steward.current.connections.flatMap((connection) => connection.accounts);
-  return accounts.find(({ secret }) => secret.kind === 'login' && secret.login.id === login.id);
+  return accounts.filter(({ secret }) => secret.kind === 'login' && secret.login.id === login.id);
 }
 
 /** What the reference shows of an id token: whose it is and which plan. The token itself is never shown. */

@@ -159,7 +159,8 @@ function mismatch(etag: string): Refusal {
   );
 }
 
-function invalidConfig({ faults }: ConfigError): Refusal {
+/** What is said of a text that has faults. */
+export function invalidConfig({ faults }: ConfigError): Refusal {
   const [first] = faults;
   const where = first ? `${first.path || `line ${first.line}`}: ${first.message}` : 'it cannot be used';
   const more = faults.length > 1 ? ` and ${faults.length - 1} more` : '';

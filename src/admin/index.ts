@@ -5,8 +5,10 @@ import { accountRoutes } from './accounts.ts';
 import { configRoutes } from './config.ts';
 import { createGate } from './gate.ts';
 import type { AdminDoor, AdminHall, AdminRoute, Caller, Visit } from './hall.ts';
+import { kiroQuotaRoutes } from './kiro-quota.ts';
 import { logRoutes } from './logs.ts';
 import { modelRoutes } from './models.ts';
+import { oauthTableRoutes } from './oauth-tables.ts';
 import { oauthRoutes } from './oauth.ts';
 import { Refusal, refusalBody } from './refusal.ts';
 import { restRoutes } from './rests.ts';
@@ -27,6 +29,8 @@ export function createAdmin(hall: AdminHall, door: AdminDoor, gate = createGate(
     ...restRoutes(hall),
     ...accountRoutes(hall),
     ...oauthRoutes(hall),
+    ...oauthTableRoutes(hall),
+    ...kiroQuotaRoutes(hall),
   ];
   const headers = commonHeaders(hall);
 

@@ -163,6 +163,24 @@ describe('the files', () => {
     expect(logins.read('a.json')).not.toHaveProperty('priority');
   });
 
+  test('are found by auth_index, which switches them as well', async () => {
+    const { json, send } = open();
+    for (const name of ['a', 'b']) logins.write(`${name}.json`, fresh({ email: `${name}@example.com` }));
+    await logins.keeper.load();
+    const all = (await json('/auth-files')).body['files'];
+    const index = String(all[1]['auth_index']);
+    expect((await json(`/auth-files?auth_index=${index}`)).body['files']).toMatchObject([{ name: 'b.json' }]);
+    expect((await json('/auth-files?auth_index=nobody')).body['files']).toEqual([]);
+    await send('PATCH', '/auth-files/status', { auth_index: index, disabled: true });
+    expect(logins.read('b.json')).toMatchObject({ disabled: true });
+  });
+
+  test('of Kiro tell their credits; there is a plain answer where there is none', async () => {
+    const { json } = open();
+    const none = await json('/kiro-quota');
+    expect(none).toMatchObject({ status: 404, body: { remedy: expect.stringContaining('auth login kiro') } });
+  });
+
   test('files are removed by name, by list, or all', async () => {
     const { json, send } = open();
     for (const name of ['a', 'b', 'c']) logins.write(`${name}.json`, fresh({ email: `${name}@example.com` }));
