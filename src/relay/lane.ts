@@ -90,12 +90,20 @@ export function directLane(decode: Machine<Frame, ChatEvent>, dialect: Dialect, 
   function pass(bytes: Uint8Array, batch: Iterable<Frame>): readonly Uint8Array[] {
     if (over(seen)) return [];
     const passed: Frame[] = [];
+    let whole = true;
     for (const frame of batch) {
       if (seen.error) break;
-      for (const event of decode.push(frame)) notice(seen, event);
-      if (!seen.error) passed.push(frame);
+      let told = false;
+      for (const event of decode.push(frame)) {
+        notice(seen, event);
+        told = true;
+      }
+      // A decoder waits for what follows before it calls a frame garbage; the client must not choke on it meanwhile.
+      if (!told && !isReadable(frame)) whole = false;
+      else if (!seen.error) passed.push(frame);
     }
-    if (!seen.error) return edit ? piece(passed.map((frame) => rendered(edit(frame))).join('')) : [bytes];
+    if (!seen.error && edit) return piece(passed.map((frame) => rendered(edit(frame))).join(''));
+    if (!seen.error) return whole ? [bytes] : piece(passed.map(render).join(''));
     return [...piece(passed.map(render).join('')), ...failure(seen.error)];
   }
 
@@ -129,6 +137,17 @@ export function directLane(decode: Machine<Frame, ChatEvent>, dialect: Dialect, 
 
 /** A change to each frame on the direct lane, such as the model's name under `force-mapping`; undefined leaves it out. */
 export type Edit = (frame: Frame) => Frame | undefined;
+
+/** Whether a client can read a frame: as JSON, or as a mark that is none by design. */
+function isReadable({ data }: Frame): boolean {
+  if (data === '' || data === '[DONE]') return true;
+  try {
+    JSON.parse(data);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 const rendered = (frame: Frame | undefined): string => (frame ? render(frame) : '');
 

@@ -176,6 +176,8 @@ for (const direction of directions)
       expect(whole.startsWith(seen.said.trim())).toBe(true);
       expect(Object.keys(seen.error!)).toEqual(expect.arrayContaining([...dialect[client.id]!]));
       expect(seen.error!.message).toMatch(/\w{3}.*\.$/);
+      // Nothing that a client cannot read is passed on.
+      expect(seen.text).not.toContain('"broken"');
       expect(provider.received.length + at.spared.spare.received.length).toBe(1);
     });
 
