@@ -147,6 +147,7 @@ export function createSignIns({ net: reach, keep, now = Date.now }: SignInDesk):
     try {
       const ticket = { state: common.state, challenge, redirectUri };
       const { url, memo } = await way.begin(ticket, net(common), common.answers);
+      refuseUnopenable(url);
       const deaf = listener?.refused;
       const signIn: Pending = {
         ...common,
@@ -167,9 +168,11 @@ export function createSignIns({ net: reach, keep, now = Date.now }: SignInDesk):
 
   async function beginDevice(way: DeviceWay, common: Omit<Pending, 'url'>): Promise<SignIn> {
     const prompt = await way.begin(net(common), common.answers);
+    const url = prompt.completeUrl ?? prompt.url;
+    refuseUnopenable(url);
     const signIn: Pending = {
       ...common,
-      url: prompt.completeUrl ?? prompt.url,
+      url,
       userCode: prompt.userCode,
       expiresAt: prompt.expiresAt,
     };
@@ -279,6 +282,15 @@ export function createSignIns({ net: reach, keep, now = Date.now }: SignInDesk):
       clearTimeout(timer);
     },
   };
+}
+
+/** What a person is told to open may be a provider's word: it is a web page, or it is not passed on. */
+function refuseUnopenable(url: string): void {
+  if (/^https?:$/.test(URL.parse(url)?.protocol ?? '')) return;
+  throw new GatewayError(
+    { kind: 'bad-upstream-data' },
+    'The address that the provider wants to be opened is no web page.',
+  );
 }
 
 /** Asks again and again until the person has agreed or declined. A provider that fails for a moment is asked again. */

@@ -3,7 +3,7 @@ import { type Account, accountId } from '../accounts/account.ts';
 import type { QuotaWindow } from '../accounts/quota.ts';
 import { textField } from '../accounts/fields.ts';
 import type { Login } from '../accounts/login.ts';
-import type { GatewayError } from '../core/error.ts';
+import { GatewayError } from '../core/error.ts';
 import { type Json, tryParseObject } from '../core/json.ts';
 import gemini from '../protocols/gemini/index.ts';
 import type { Body, Call, Connection, Offer, Operation, Outgoing, Tools } from './channel.ts';
@@ -158,5 +158,16 @@ function fitted({ fitBody }: Place, call: Call): Body {
   return changed === body ? call.body : JSON.stringify(changed);
 }
 
-/** A model's name as a part of a path; its slashes are part of it. */
-export const pathName = (model: string): string => model.split('/').map(encodeURIComponent).join('/');
+/**
+ * A model's name as a part of a path; its slashes are part of it.
+ * @throws GatewayError `not-found` for one that leads out of its place: names that nobody offers may come from clients.
+ */
+export function pathName(model: string): string {
+  const parts = model.split('/');
+  if (parts.some((part) => part === '.' || part === '..'))
+    throw new GatewayError(
+      { kind: 'not-found', what: 'model' },
+      `No model is called "${model.slice(0, 200)}".`,
+    );
+  return parts.map(encodeURIComponent).join('/');
+}

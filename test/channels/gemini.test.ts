@@ -47,6 +47,16 @@ describe('requests', () => {
     expect((await sent(only({ 'base-url': base }))).url).toBe(url);
   });
 
+  test.each(['../../upload', 'models/../../v1/x', '.', 'a/..', 'tunedModels/../x'])(
+    'a model called %j leads nowhere else',
+    async (model) => {
+      const said = await Promise.resolve()
+        .then(() => sent(only({ 'unknown-models': true }), { model }))
+        .catch(String);
+      expect(said).toContain('No model is called');
+    },
+  );
+
   test('a model with a path of its own keeps it', async () => {
     expect((await sent(only(), { model: 'tunedModels/mine' })).url).toEndWith(
       '/v1beta/tunedModels/mine:generateContent',
