@@ -125,3 +125,43 @@ test('the hosts file of an editor is found and taken over, twice as one account'
   await told(home, 'auth', 'import', 'github-copilot');
   expect(Object.keys(home.files())).toEqual(['github-copilot-octo-person.json']);
 });
+
+test('a model that the plan of one account leaves out is asked of the other from then on, is shown, and is remembered', async () => {
+  const home = signedInHome(
+    `remote-management: {secret-key: the-key}\noauth-endpoints:\n${endpointLines('github-copilot', copilot.endpoints)}`,
+  );
+  for (const username of ['first', 'second'])
+    home.write(`${username}.json`, {
+      type: 'github-copilot',
+      access_token: copilot.provider.issue().accessToken,
+      username,
+    });
+  const program = await home.serve();
+  const error = { message: 'The requested model is not supported.', code: 'model_not_supported' };
+  copilot.next.push({ status: 400, body: { error } });
+  const model = 'gpt-4.1';
+  const servers = async (running: Program) => {
+    const before = copilot.accepted.length;
+    for (let time = 0; time < 4; time++)
+      await clients(running).gpt.chat.completions.create({ model, messages });
+    return new Set(copilot.accepted.slice(before).map(({ headers }) => headers.get('authorization'))).size;
+  };
+  expect(await servers(program)).toBe(1);
+  const { credentials } = await told(home, 'models', 'explain', model);
+  const states = credentials.map((each: { state: string }) => each.state);
+  expect(states.toSorted()).toEqual(['not entitled', 'ready']);
+  await program.stop();
+  const { logins } = await told(home, 'auth', 'list');
+  const excluded = logins.flatMap((login: any) => login.not_entitled ?? []);
+  expect(excluded).toMatchObject([{ model, message: expect.stringContaining('not supported') }]);
+  expect((await home.run('auth', 'list')).output).toContain(`its plan leaves out ${model}`);
+  const again = await home.serve();
+  expect(await servers(again)).toBe(1);
+  const asked = await fetch(
+    `${again.url}/v0/management/auth-files/models?name=${logins.find((login: any) => login.not_entitled).name}`,
+    { headers: { authorization: 'Bearer the-key' } },
+  );
+  const { models } = (await asked.json()) as any;
+  expect(models.filter((each: any) => each.not_entitled).map((each: any) => each.id)).toContain(model);
+  await again.stop();
+});
