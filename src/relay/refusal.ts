@@ -18,9 +18,16 @@ export async function refusal(errand: Errand, attempt: Attempt, response: Answer
   return judged(error.with({ body }), attempt, headers);
 }
 
-/** An error sharpened with what only its channel knows. */
-export const judged = (error: GatewayError, { connection }: Attempt, headers: Headers): GatewayError =>
-  connection.judge?.(error, headers) ?? error;
+/** An error sharpened with what only its channel knows, and without what it repeats of the credential. */
+export function judged(
+  error: GatewayError,
+  { connection, account }: Attempt,
+  headers: Headers,
+): GatewayError {
+  const message = without(error.message, secretsOf(account.secret));
+  const told = message === error.message ? error : error.with({ message });
+  return connection.judge?.(told, headers) ?? told;
+}
 
 /** An error of Google's with all its details is a few KiB; whoever sends more is not listened to. */
 const mostCharacters = 256 * 1024;

@@ -40,7 +40,7 @@ const provider = Bun.serve({
       message: sent,
       parts: Object.fromEntries(new URLSearchParams(text)),
     };
-    return Response.json(body, { status: pathname.startsWith('/fine') ? 200 : 400 });
+    return Response.json(body, { status: refusal === 'told_in_a_200' ? 200 : 400 });
   },
 });
 const url = `http://127.0.0.1:${provider.port}`;
@@ -203,7 +203,7 @@ const chat = (model: string, stream = false) =>
 const models = ['gpt-5', 'kiro-claude-sonnet-4.5', 'gemini-2.5-pro', 'gpt-4.1', 'claude-sonnet-4.5'];
 
 test('secrets of logins are in no answer, no log, no trace and no state', async () => {
-  for (const word of ['server_error', 'invalid_request', 'invalid_grant']) {
+  for (const word of ['server_error', 'invalid_request', 'told_in_a_200', 'invalid_grant']) {
     refusal = word;
     for (const model of models) for (const stream of [false, true]) await chat(model, stream);
     for (const channel of ['codex', 'kiro', 'gemini-cli', 'github-copilot', 'vertex'])
@@ -223,7 +223,8 @@ test('secrets of logins are in no answer, no log, no trace and no state', async 
   for (const model of models) await ask(`/v0/management/models/explain?model=${model}`);
   expect(said.join('\n')).toContain('codex@example.com');
   await program.stop();
-  expect(heard.length).toBeGreaterThan(10);
+  for (const path of ['/token', '/oidc', '/social', '/github', '/api', '/usage'])
+    expect(heard.some((one) => one.startsWith(path)) ? path : `${path} was not asked`).toBe(path);
   expect(leaked(said.join('\n'))).toEqual([]);
   expect(leaked(program.output())).toEqual([]);
   expect(written()).toContain('login-needs-person');
