@@ -200,7 +200,7 @@ const chat = (model: string, stream = false) =>
     { method: 'POST', body: JSON.stringify({ model, stream, messages: [{ role: 'user', content: 'hi' }] }) },
     clientKey,
   );
-const models = ['gpt-5', 'kiro-claude-sonnet-4.5', 'gemini-2.5-pro', 'gpt-4.1', 'claude-sonnet-4.5'];
+const models = ['gpt-5.5', 'kiro-claude-sonnet-4.5', 'gemini-2.5-pro', 'gpt-4.1', 'claude-sonnet-4.5'];
 
 test('secrets of logins are in no answer, no log, no trace and no state', async () => {
   for (const word of ['server_error', 'invalid_request', 'told_in_a_200', 'invalid_grant']) {
@@ -308,8 +308,8 @@ test('commands show no secret; the export and the download hold what was asked f
   const id = (
     await fetch(`${program.url}/v1/models`, { headers: { authorization: `Bearer ${clientKey}` } })
   ).headers.get('x-request-id')!;
-  await chat('gpt-5');
-  await run('models', 'explain', 'gpt-5', '--management-key', managementKey);
+  await chat('gpt-5.5');
+  await run('models', 'explain', 'gpt-5.5', '--management-key', managementKey);
   await run('trace', id, '--management-key', managementKey);
   await program.stop();
   expect(leaked(said.join('\n'))).toEqual([]);

@@ -117,7 +117,7 @@ test('nothing that a login file says of addresses moves a token anywhere', async
     await keeper.ask(login);
   }
   const gateway = standing(config, [], () => keeper.logins);
-  for (const model of ['gpt-5', 'kiro-claude-sonnet-4.5', 'gemini-2.5-pro', 'gpt-4.1'])
+  for (const model of ['gpt-5.5', 'kiro-claude-sonnet-4.5', 'gemini-2.5-pro', 'gpt-4.1'])
     await gateway.post(
       '/v1/chat/completions',
       JSON.stringify({ model, messages: [{ role: 'user', content: 'hi' }] }),

@@ -147,7 +147,7 @@ const deeds: Readonly<Record<string, (it: World) => Promise<string>>> = {
 async function chats({ config, keeper }: World): Promise<readonly string[]> {
   const it = standing(config, [], () => keeper.logins);
   const said: string[] = [];
-  for (const model of ['gpt-5', 'gpt-4.1', 'gemini-2.5-pro'])
+  for (const model of ['gpt-5.5', 'gpt-4.1', 'gemini-2.5-pro'])
     for (const stream of [false, true]) {
       const body = { model, stream, messages: [{ role: 'user', content: 'say hello' }] };
       const answer = await it.post('/v1/chat/completions', JSON.stringify(body));
