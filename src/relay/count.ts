@@ -1,4 +1,4 @@
-import { GatewayError } from '../core/error.ts';
+import { asGatewayError, GatewayError } from '../core/error.ts';
 import type { ChatRequest, Part } from '../core/request.ts';
 import { exchangeWith } from './attempt.ts';
 import { directBody } from './direct.ts';
@@ -25,7 +25,9 @@ export async function countTokens(errand: Errand): Promise<Response> {
   const walk = tools.pool.walk(counting, { policy: policyOf(config), tokens: 0 });
   for (let attempt = walk.next(); attempt; attempt = walk.next()) {
     const counted = await countUpstream(errand, attempt).finally(() => walk.passed());
-    if (counted) return counted;
+    if (counted instanceof Response) return counted;
+    // Whoever waits for a place that does not answer, key by key, would rather have an estimate.
+    if (counted.scope === 'transport') break;
   }
   if (!client.encodeCount)
     throw new GatewayError({ kind: 'internal' }, `${exchange.protocol.id} has no token counts.`);
@@ -36,8 +38,8 @@ export async function countTokens(errand: Errand): Promise<Response> {
 const canCount = ({ protocol, connection, model }: Attempt, exchange: Exchange): boolean =>
   protocol === exchange.protocol && connection.can?.('count-tokens', model) === true;
 
-/** The upstream's own count; undefined when it could not be had, because an estimate is better than no answer. */
-async function countUpstream(errand: Errand, attempt: Attempt): Promise<Response | undefined> {
+/** The upstream's own count, or why it could not be had: an estimate is better than no answer. */
+async function countUpstream(errand: Errand, attempt: Attempt): Promise<Response | GatewayError> {
   try {
     const body = directBody(errand, attempt);
     return await signedIn(errand, attempt, async () => {
@@ -49,7 +51,7 @@ async function countUpstream(errand: Errand, attempt: Attempt): Promise<Response
     // The chat itself is asked again without the thoughts that another vendor left in the history.
     const final = thrown instanceof GatewayError && thrown.scope === 'request' && !refusesThoughts(thrown);
     if (final) throw thrown;
-    return undefined;
+    return asGatewayError(thrown);
   }
 }
 

@@ -3,7 +3,7 @@ import { asGatewayError, GatewayError } from '../core/error.ts';
 import type { Usage } from '../core/event.ts';
 import { readArray, readObject, readString, replaceTopLevel } from '../core/json.ts';
 import { type Answered, passHeaders } from '../wire/fetch.ts';
-import { readerOf } from '../wire/reader.ts';
+import { type Reader, readerOf } from '../wire/reader.ts';
 import { dispatch, type Said } from './attempt.ts';
 import { type Errand, settle } from './errand.ts';
 import type { Exchange } from './exchange.ts';
@@ -20,12 +20,23 @@ import { refuseSwitchedOff } from './switched-off.ts';
 export interface RawAnswer {
   readonly status: number;
   readonly contentType: string;
-  readonly body: string | ReadableStream<Uint8Array>;
+  readonly body: string | Begun;
   /** What it cost, where that is known before it has gone by. */
   readonly usage?: Usage;
   /** The upstream's. */
   readonly headers: Headers;
 }
+
+/** A body whose beginning has come. */
+interface Begun {
+  /** Not given out yet, oldest first. */
+  readonly held: Uint8Array[];
+  /** Absent when that is all. */
+  readonly rest: Reader | undefined;
+}
+
+/** A JSON answer is held back up to this size, so that one that breaks off can be asked for elsewhere. */
+const heldBytes = 256 * 1024;
 
 /** Which endpoint is asked for: the path of the route, or Google's verb where the path has an open end. */
 export function operationOf({ route, params }: Exchange): Operation {
@@ -86,7 +97,7 @@ function unsupported({ exchange }: Errand, plan: Plan, operation: Operation): Ga
 // --------------------------------------------------------------------------------------------------------- one attempt
 
 /**
- * Sends a raw request to one upstream and waits for its headers.
+ * Sends a raw request to one upstream and waits until its answer has begun.
  * @throws GatewayError decoded by the upstream's protocol and sharpened by the channel.
  */
 export async function attemptRaw(errand: Errand, attempt: Attempt): Promise<RawAnswer> {
@@ -138,7 +149,8 @@ async function answerOf(response: Answered, attempt: Attempt): Promise<RawAnswer
   const { status, headers } = response;
   const contentType = headers.get('content-type') ?? 'application/octet-stream';
   const common = { status, contentType, headers };
-  if (attempt.shownAs === undefined || !isJson(contentType)) return { ...common, body: response.body ?? '' };
+  if (attempt.shownAs === undefined || !isJson(contentType))
+    return { ...common, body: await begun(response.body, isJson(contentType) ? heldBytes : 1) };
   const text = await response.text();
   const usage = usageIn(text);
   return {
@@ -146,6 +158,19 @@ async function answerOf(response: Answered, attempt: Attempt): Promise<RawAnswer
     body: replaceTopLevel(text, 'model', attempt.shownAs),
     ...(usage ? { usage } : {}),
   };
+}
+
+/** Reads so many bytes of a body, or all of it. @throws GatewayError when it breaks before. */
+async function begun(body: ReadableStream<Uint8Array> | null, least: number): Promise<Begun> {
+  const rest = readerOf(body);
+  const held: Uint8Array[] = [];
+  for (let size = 0; size < least;) {
+    const bytes = await rest.read();
+    if (!bytes) return { held, rest: undefined };
+    held.push(bytes);
+    size += bytes.length;
+  }
+  return { held, rest };
 }
 
 const isJson = (contentType: string) => /\bjson\b/i.test(contentType);
@@ -198,13 +223,8 @@ const sinceStart = ({ exchange }: Errand): number =>
   Math.round(performance.now() - exchange.record.startedAt);
 
 /** The upstream's body, read no faster than the client takes it, and the books closed behind it. */
-function passing(
-  errand: Errand,
-  body: ReadableStream<Uint8Array>,
-  contentType: string,
-): ReadableStream<Uint8Array> {
+function passing(errand: Errand, { held, rest }: Begun, contentType: string): ReadableStream<Uint8Array> {
   const { record, signal } = errand.exchange;
-  const source = readerOf(body);
   const watch = isText(contentType) ? meter() : undefined;
   let over = false;
 
@@ -226,7 +246,7 @@ function passing(
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        const bytes = await source.read().catch(fail);
+        const bytes = held.shift() ?? (await rest?.read().catch(fail));
         if (over) return;
         if (!bytes) {
           close();
@@ -239,7 +259,7 @@ function passing(
       },
       cancel() {
         record.status = 499;
-        source.cancel();
+        rest?.cancel();
         close();
       },
     },

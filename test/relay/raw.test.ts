@@ -254,6 +254,30 @@ describe('an answer', () => {
     expect(await it.line(1)).toMatchObject({ error: { code: 'stream_interrupted' } });
   });
 
+  test.each([
+    ['JSON that breaks off before it is whole', '/v1/embeddings', 'application/json', '{"object":'],
+    ['sound that breaks off before its first byte', '/v1/audio/speech', 'audio/mpeg', ''],
+  ])(
+    '%s is asked of the next credential, and the client sees nothing of it',
+    async (_, path, type, begun) => {
+      let count = 0;
+      const sim = wireServer(async (_, answer) => {
+        answer.head(200, { 'content-type': type });
+        if (++count === 1) {
+          if (begun !== '') await answer.write(begun);
+          return answer.reset();
+        }
+        await answer.write('{"object":"list"}');
+        answer.end();
+      });
+      opened({ stop: async () => sim.stop() });
+      const it = gateway(openai(compatible('sim', sim.url, ['name: m'], keys)));
+      const response = await post(it, path, { model: 'm' });
+      expect([response.status, await response.text()]).toEqual([200, '{"object":"list"}']);
+      expect(response.headers.get('x-gateway-attempts')).toBe('2');
+    },
+  );
+
   test('that falls silent is given up after the gap deadline', async () => {
     const sim = up(() => new Response(pieces(['one'], new Promise(() => undefined), [])));
     const it = gateway(`${openai(compatible('sim', sim.url, ['name: m']))}timeouts: {gap-seconds: 0.05}\n`);
