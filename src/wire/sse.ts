@@ -66,14 +66,24 @@ class Frames implements Machine<Uint8Array, Frame> {
       this.event = this.data = undefined;
       return;
     }
-    const found = text.indexOf(':', from);
-    const colon = found < 0 || found > end ? end : found;
-    if (colon === from) return;
-    const name = text.slice(from, colon);
-    const value = text.slice(colon + (text.charCodeAt(colon + 1) === 32 ? 2 : 1), end);
-    if (name === 'data') this.data = data === undefined ? value : `${data}\n${value}`;
-    if (name === 'event') this.event = value;
+    if (isField('data', text, from, end)) {
+      const value = valueOf('data', text, from, end);
+      this.data = data === undefined ? value : `${data}\n${value}`;
+    } else if (isField('event', text, from, end)) this.event = valueOf('event', text, from, end);
   }
+}
+
+type Field = 'data' | 'event';
+
+/** Whether the line of `text` from `from` to `end` is this field; without a colon it is one that says nothing. */
+function isField(name: Field, text: string, from: number, end: number): boolean {
+  const colon = from + name.length;
+  return text.startsWith(name, from) && (colon === end || text.charCodeAt(colon) === 58);
+}
+
+function valueOf(name: Field, text: string, from: number, end: number): string {
+  const at = from + name.length + 1;
+  return text.slice(text.charCodeAt(at) === 32 ? at + 1 : at, end);
 }
 
 /**

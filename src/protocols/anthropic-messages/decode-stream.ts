@@ -187,21 +187,42 @@ export function decodeEvents(tell: Tell<ChatEvent>): EventDecoder {
     usage = mergeUsage(usage, event.usage);
   }
 
+  /** What comes after the start of the message, which some servers leave out. */
+  function onSpoken(event: Json): void {
+    if (!started) begin({});
+    const index = readNumber(event.index) ?? 0;
+    switch (event.type) {
+      case 'content_block_start':
+        return onBlockStart(index, readObject(event.content_block) ?? {});
+      case 'content_block_delta':
+        return onBlockDelta(index, readObject(event.delta) ?? {});
+      case 'content_block_stop':
+        return onBlockStop(index);
+      case 'message_delta':
+        return onMessageDelta(event);
+      case 'message_stop':
+        return finish();
+    }
+  }
+
   return {
     fail,
     push(event) {
-      if (over || event.type === 'ping') return;
-      if (event.type === 'error' || (event.type === undefined && event.error))
-        return fail(decodeErrorEvent(event));
-      if (event.type === 'message_start') return begin(readObject(event.message) ?? {});
-      if (!spoken.has(event.type)) return;
-      if (!started) begin({});
-      const index = readNumber(event.index) ?? 0;
-      if (event.type === 'content_block_delta') onBlockDelta(index, readObject(event.delta) ?? {});
-      if (event.type === 'content_block_start') onBlockStart(index, readObject(event.content_block) ?? {});
-      if (event.type === 'content_block_stop') onBlockStop(index);
-      if (event.type === 'message_delta') onMessageDelta(event);
-      if (event.type === 'message_stop') finish();
+      if (over) return;
+      switch (event.type) {
+        case 'message_start':
+          return begin(readObject(event.message) ?? {});
+        case 'content_block_start':
+        case 'content_block_delta':
+        case 'content_block_stop':
+        case 'message_delta':
+        case 'message_stop':
+          return onSpoken(event);
+        case 'error':
+          return fail(decodeErrorEvent(event));
+        case undefined:
+          if (event.error) fail(decodeErrorEvent(event));
+      }
     },
     end() {
       if (over) return;
@@ -211,11 +232,3 @@ export function decodeEvents(tell: Tell<ChatEvent>): EventDecoder {
     },
   };
 }
-
-const spoken: ReadonlySet<unknown> = new Set([
-  'content_block_start',
-  'content_block_delta',
-  'content_block_stop',
-  'message_delta',
-  'message_stop',
-]);

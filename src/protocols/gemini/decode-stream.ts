@@ -59,10 +59,10 @@ export function decodeChunks(tell: Tell<ChatEvent>): Decoder {
       answerId = readString(chunk.responseId) ?? '';
       tell({ type: 'start', id: answerId, model: readString(chunk.modelVersion) ?? '' });
     }
-    usage = { ...usage, ...camel(readObject(chunk.usageMetadata) ?? {}) };
+    const counts = readObject(chunk.usageMetadata);
+    if (counts) usage = { ...usage, ...camel(counts) };
     if (isBlocked(readObject(chunk.promptFeedback))) reasons[0] = 'filter';
-    for (const [place, candidate] of readObjects(chunk.candidates).entries())
-      onCandidate(camel(candidate), place);
+    readObjects(chunk.candidates).forEach((candidate, place) => onCandidate(camel(candidate), place));
   }
 
   function onCandidate(candidate: Json, place: number): void {

@@ -24,8 +24,12 @@ function snake(name: string): string {
   return spelled;
 }
 
-/** The same object with its top-level keys in camelCase and without its null values, which proto JSON takes for absent. */
+/**
+ * The same object with its top-level keys in camelCase and without its null values, which proto JSON takes for absent;
+ * the very same where it is spelled so already, as Google spells.
+ */
 export function camel(json: Json): Json {
+  if (isCamel(json)) return json;
   const out: Record<string, unknown> = {};
   for (const key in json) {
     const value = json[key];
@@ -33,6 +37,14 @@ export function camel(json: Json): Json {
     out[key.includes('_') ? spelledCamel(key) : key] = value;
   }
   return out;
+}
+
+function isCamel(json: Json): boolean {
+  for (const key in json) {
+    const value = json[key];
+    if (value === null || value === undefined || key.includes('_')) return false;
+  }
+  return true;
 }
 
 const spelledCamel = (key: string): string =>

@@ -187,7 +187,8 @@ export class Chunks {
     if (refusal) this.say(index, choice, 'refusal', refusal);
     this.onAnnotations(index, choice, message['annotations']);
     for (const image of readObjects(message['images'])) this.onMedia(index, choice, mediaOf(image));
-    this.onAudio(index, choice, readObject(message['audio']), whole);
+    const audio = readObject(message['audio']);
+    if (audio) this.onAudio(index, choice, audio, whole);
     for (const call of readObjects(message['tool_calls'])) this.onCall(index, choice, call, whole);
     const legacy = readObject(message['function_call']);
     if (legacy) this.onCall(index, choice, { index: -1, function: legacy }, false);
@@ -273,8 +274,7 @@ export class Chunks {
   }
 
   /** Spoken answers: a whole one is media with its transcript beside it; of a stream only the transcript is kept. */
-  private onAudio(index: number, choice: Choice, audio: Json | undefined, whole: boolean): void {
-    if (!audio) return;
+  private onAudio(index: number, choice: Choice, audio: Json, whole: boolean): void {
     const transcript = readString(audio['transcript']);
     if (transcript) this.say(index, choice, 'text', transcript);
     const data = readString(audio['data']);
@@ -282,9 +282,11 @@ export class Chunks {
   }
 
   private onAnnotations(index: number, choice: Choice, value: unknown): void {
-    const citations = readObjects(value).flatMap((annotation) => citationOf(annotation) ?? []);
-    if (choice.speaking === 'text') for (const citation of citations) this.blocks.cite(citation, index);
-    else choice.citations.push(...citations);
+    for (const annotation of readObjects(value)) {
+      const citation = citationOf(annotation);
+      if (citation && choice.speaking === 'text') this.blocks.cite(citation, index);
+      else if (citation) choice.citations.push(citation);
+    }
   }
 
   /** Citations for which no text came, and sources that belong to the whole answer. */

@@ -32,8 +32,7 @@ export const spokenThought = (message: Json): string =>
 
 /** Thinking comes as text, as an object with a text, or as a list of these. */
 export function thoughtText(value: unknown): string {
-  const text = readString(value);
-  if (text !== undefined) return text;
+  if (typeof value !== 'object' || value === null) return readString(value) ?? '';
   const list = readArray(value);
   if (list) return list.map(thoughtText).join('');
   const object = readObject(value);
@@ -48,9 +47,13 @@ export interface Thought {
   readonly seal?: Seal;
 }
 
+const noThoughts: readonly never[] = [];
+
 /** The items of `reasoning_details`, in order; empty for anything that is no list of them. */
 export function decodeDetails(value: unknown): readonly Thought[] {
-  return readObjects(value).map((item) => {
+  const items = readObjects(value);
+  if (items.length === 0) return noThoughts;
+  return items.map((item) => {
     const text = thoughtText(item['text'] ?? item['summary']);
     const sealed = readString(item['data']) || readString(item['signature']);
     if (!sealed) return { text };

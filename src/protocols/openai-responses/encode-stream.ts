@@ -107,7 +107,7 @@ export function encodeEvents(echo: Echo, tell: Tell<Json>): Teller<ChatEvent> {
       return tell(say('response.reasoning_summary_text.delta', { ...summaryAt(itemId), delta: text }));
     }
     if (!message) return;
-    const place = contentAt(message);
+    const place = { item_id: itemId, output_index: output.length, content_index: message.content.length };
     if (head.kind === 'refusal') tell(say('response.refusal.delta', { ...place, delta: text }));
     else tell(say('response.output_text.delta', { ...place, delta: text, logprobs }));
   }
