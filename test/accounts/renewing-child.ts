@@ -5,7 +5,7 @@ import { type Json, readNumber } from '../../src/core/json.ts';
 
 /**
  * A process that renews one login as fast as it can, for `store-kill.test.ts`. Its provider is real HTTP on loopback,
- * run by the parent. It loads little, because 200 of it are started.
+ * run by the parent. It loads little and awaits nothing at its top, so that it can be compiled: 200 of it are started.
  */
 const [folder = '', token = ''] = process.argv.slice(2);
 const steps: Steps = {
@@ -33,10 +33,16 @@ const keeper = createKeeper({
   settings: () => ({ proxy: 'direct', workers: 1, endpoints: () => ({ token }), client: () => ({}) }),
   log: () => {},
 });
-await keeper.load();
-const login = keeper.find('test-person.json')!.login!;
-process.stdout.write('.');
-for (;;) {
-  await keeper.renew(login);
+
+/** Whatever ends it, the parent must not wait for it. */
+async function renewForEver(): Promise<never> {
+  await keeper.load();
+  const login = keeper.find('test-person.json')!.login!;
   process.stdout.write('.');
+  for (;;) {
+    await keeper.renew(login);
+    process.stdout.write('.');
+  }
 }
+
+void renewForEver();
