@@ -23,14 +23,20 @@ export function exhausted(
     .sort((a, b) => nextTryMs(a) - nextTryMs(b));
   const soonestMs = away[0] ? nextTryMs(away[0]) : Infinity;
   const wait = Number.isFinite(soonestMs) ? { retryAfterMs: Math.max(0, soonestMs - nowMs) } : {};
-  if (last) return last.status === 429 || last.status === 503 ? last.with(wait) : last;
+  if (last && last.status !== 429 && last.status !== 503) return last;
   const named = away.slice(0, mostNamed).map((one) => candidate(one, nowMs));
-  const more = away.length > mostNamed ? [`and ${away.length - mostNamed} more`] : [];
+  if (away.length > mostNamed) named.push(`and ${away.length - mostNamed} more`);
+  if (last && away.length === 0) return last;
+  if (last)
+    return last.with({
+      ...wait,
+      message: `${last.message} No credential can serve it right now (${named.join('; ')}).`,
+    });
   if (away.length === 0) named.push('none takes part: every weight is 0');
   const throttled = away.length > 0 && away.every(isThrottled);
   return new GatewayError(
     throttled ? { kind: 'rate-limited' } : { kind: 'unavailable' },
-    `No credential can serve model "${plans[0]!.name}" right now (${[...named, ...more].join('; ')}).`,
+    `No credential can serve model "${plans[0]!.name}" right now (${named.join('; ')}).`,
     {
       scope: 'credential',
       remedy:

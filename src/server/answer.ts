@@ -61,7 +61,7 @@ function refusal(hall: Hall, visit: Visit, thrown: unknown, encodeError: EncodeE
   hall.telemetry.close(record);
   return Response.json(encodeError(error, record.id), {
     status: record.status,
-    headers: errorHeaders(error),
+    headers: errorHeaders(error, record),
   });
 }
 
@@ -73,12 +73,13 @@ function internals(id: string, thrown: unknown): Record<string, string> {
 /** 415 is no fault of its own: to every dialect it is an invalid request. */
 const statusOf = (error: GatewayError): number => (error.code === unsupportedEncoding ? 415 : error.status);
 
-function errorHeaders(error: GatewayError): Record<string, string> {
+function errorHeaders(error: GatewayError, { attempts }: RequestRecord): Record<string, string> {
   const headers: Record<string, string> = {};
   if (error.fault.kind === 'unauthorized') headers['www-authenticate'] = 'Bearer';
   if (error.fault.kind === 'method-not-allowed') headers['allow'] = error.fault.allow.join(', ');
   if (error.retryAfterMs !== undefined)
     headers['retry-after'] = String(Math.max(1, Math.ceil(error.retryAfterMs / 1000)));
+  if (attempts.length > 0) headers['x-gateway-attempts'] = String(attempts.length);
   return headers;
 }
 

@@ -11,7 +11,8 @@ const at: Desk = desk(false, 'routing: {strategy: fill-first, session-affinity: 
 afterAll(() => at.stop());
 afterEach(() => {
   at.reset();
-  at.later(2 * 3_600_000);
+  // Every rest is over before the next test.
+  at.later(24 * 3_600_000);
 });
 
 const text = 'count to 9';

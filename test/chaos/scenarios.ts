@@ -57,6 +57,8 @@ const exactly = (ms: number): readonly [number, number] => [ms, ms];
 /** A guess: the first second, shortened at random by up to a half. */
 const guess: readonly [number, number] = [500, 1_000];
 const minute: readonly [number, number] = [30_000, 60_000];
+/** Until a plan is tried again that leaves a model out. */
+const plan: readonly [number, number] = [3 * 3_600_000, 6 * 3_600_000];
 const limited = { code: 'rate_limit_exceeded', blamed: 'model' } as const;
 const used = { code: 'insufficient_quota', blamed: 'key' } as const;
 
@@ -208,7 +210,7 @@ export const refusals: readonly Scenario[] = [
     ),
     code: 'upstream_not_entitled',
     blamed: 'model',
-    back: minute,
+    back: plan,
   },
   {
     says: '403 for an account that is suspended',

@@ -219,7 +219,10 @@ describe('when nobody can serve', () => {
   test('429 names each candidate with its reason and its next try, and Retry-After is the earliest (lessons 42, 48)', async () => {
     const up = serving((_, count) => refuse(429, 'rate_limit', { 'retry-after': count === 1 ? '90' : '30' }));
     const it = gateway(entries(compatible('one', up.url, ['name: a'], keys(2))));
-    await ask(it, 'a');
+    const first = await ask(it, 'a');
+    expect([first.headers.get('retry-after'), first.headers.get('x-gateway-attempts')]).toEqual(['30', '2']);
+    const those = 'upstream status 429, next try in 30 s; one sk-u…6789: rate_limit_exceeded';
+    expect((await json(first)).error.message).toContain(those);
     const response = await ask(it, 'a');
     expect(response.status).toBe(429);
     expect(response.headers.get('retry-after')).toBe('30');
