@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline/promises';
 import { compact, type Json } from '../core/json.ts';
 import { mask } from '../accounts/account.ts';
 import type { Keeper, Kept } from '../accounts/keeper.ts';
+import { isSecretField } from '../accounts/secrets.ts';
 import { type LoginView, viewOf } from '../accounts/view.ts';
 import { expandPath, hereabouts } from '../config/places.ts';
 import { isSecretName, looksSecret, maskUrl } from '../config/secrets.ts';
@@ -94,10 +95,7 @@ export function masked(value: unknown, name = ''): unknown {
 }
 
 const isSecret = (name: string, value: string): boolean =>
-  isSecretName(name) ||
-  looksSecret(value) ||
-  (/token|secret|cookie|password|private_?key|api_?key|jwt|device_id/i.test(name) &&
-    !/token_?(type|endpoint|uri)$|_at$/i.test(name));
+  isSecretName(name) || looksSecret(value) || isSecretField(name) || name === 'device_id';
 
 /** `auth refresh [FILE …]`: renews now; every login without a name. */
 export async function authRefresh(
