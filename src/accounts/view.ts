@@ -1,6 +1,6 @@
 import { compact } from '../core/json.ts';
 import { clean } from '../telemetry/redact.ts';
-import type { LiveQuota } from '../telemetry/telemetry.ts';
+import type { LiveQuota, LoginCount } from '../telemetry/telemetry.ts';
 import type { Exclusion } from './entitlements.ts';
 import { instantOf, numberField, textField } from './fields.ts';
 import type { Kept } from './keeper.ts';
@@ -67,6 +67,17 @@ export function viewOf({ name, entry, login }: Kept, excluded: readonly Exclusio
     plan: login?.place.steps.plan?.(fields),
     not_entitled: excluded.length > 0 ? excluded.map(exclusionView) : undefined,
   });
+}
+
+/** How many there are of each channel in each state, for metrics. */
+export function loginCounts(files: readonly Kept[]): readonly LoginCount[] {
+  const byKind = Object.groupBy(
+    files.map((kept) => viewOf(kept)),
+    ({ channel, state }) => `${channel} ${state}`,
+  );
+  return Object.values(byKind).flatMap((those = []) =>
+    those.slice(0, 1).map(({ channel, state }) => ({ channel, state, count: those.length })),
+  );
 }
 
 function standingOf(

@@ -1,5 +1,6 @@
 import { Type } from '@sinclair/typebox';
 import type { AnyElysia } from 'elysia';
+import { loginCounts } from '../accounts/view.ts';
 import { isLocal } from './address.ts';
 import type { Visit } from './answer.ts';
 import { admit } from './gate.ts';
@@ -102,7 +103,10 @@ export function mountMetrics(app: AnyElysia, hall: Hall): void {
   });
   mountGet(app, hall, expositionDescription, async (visit) => {
     enter(visit);
-    const { contentType, body } = await hall.telemetry.exposition(hall.live());
+    const { contentType, body } = await hall.telemetry.exposition(
+      hall.live(),
+      loginCounts(hall.keeper?.files ?? []),
+    );
     return new Response(body, { headers: { 'content-type': contentType } });
   });
 }

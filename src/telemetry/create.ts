@@ -119,9 +119,9 @@ export function createTelemetry(options: TelemetryOptions = {}): Telemetry {
       settle();
       return counters.providers(live);
     },
-    exposition(live) {
+    exposition(live, logins = []) {
       settle();
-      return shown.text(counters, live, console.lost + (file?.lost ?? 0));
+      return shown.text(counters, live, logins, console.lost + (file?.lost ?? 0));
     },
     configure(next) {
       settle();

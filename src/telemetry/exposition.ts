@@ -1,5 +1,5 @@
 import type { Metrics, Observe } from './metrics.ts';
-import type { LiveProvider } from './telemetry.ts';
+import type { LiveProvider, LoginCount } from './telemetry.ts';
 
 /** The Prometheus text of `/metrics`. Counters are read from `Metrics` when somebody asks; only histograms fill up here. */
 export interface Exposition {
@@ -7,6 +7,7 @@ export interface Exposition {
   text(
     metrics: Metrics,
     live: readonly LiveProvider[],
+    logins: readonly LoginCount[],
     lostLines: number,
   ): Promise<{ readonly contentType: string; readonly body: string }>;
 }
@@ -41,7 +42,7 @@ export function exposition(): Exposition {
       duration: (provider, ms) => keep(durations, provider, ms),
       firstByte: (provider, ms) => keep(firstBytes, provider, ms),
     },
-    text: async (metrics, live, lostLines) => (await fill()).text(metrics, live, lostLines),
+    text: async (...what) => (await fill()).text(...what),
   };
 }
 
@@ -100,6 +101,12 @@ function createRegisters({ Counter, Gauge, Histogram, Registry }: typeof import(
     'provider',
     'state',
   );
+  const logins = gauge(
+    'gateway_logins',
+    'Logins by channel and state: ready, renewing, needs_login, disabled or invalid.',
+    'channel',
+    'state',
+  );
   const memory = gauge('process_resident_memory_bytes', 'Resident memory in bytes.');
   gauge('process_start_time_seconds', 'Start of the process in seconds since 1970.').set(
     Math.round(performance.timeOrigin) / 1000,
@@ -134,12 +141,24 @@ function createRegisters({ Counter, Gauge, Histogram, Registry }: typeof import(
     memory.set(process.memoryUsage.rss());
   }
 
+  function readLogins(metrics: Metrics, counts: readonly LoginCount[]): void {
+    logins.reset();
+    for (const { channel, state, count } of counts)
+      logins.inc({ channel: metrics.label(channel), state }, count);
+  }
+
   return {
     duration,
     firstByte,
-    async text(metrics: Metrics, live: readonly LiveProvider[], lostLines: number) {
+    async text(
+      metrics: Metrics,
+      live: readonly LiveProvider[],
+      counts: readonly LoginCount[],
+      lostLines: number,
+    ) {
       readCounters(metrics, lostLines);
       readLive(metrics, live);
+      readLogins(metrics, counts);
       return { contentType: registry.contentType, body: await registry.metrics() };
     },
   };

@@ -14,7 +14,10 @@ export interface Telemetry {
   /** The body of `/v1/metrics/providers`. `live` adds what only the pool knows. */
   providers(live: readonly LiveProvider[]): Readonly<Record<string, ProviderMetrics>>;
   /** The Prometheus text of `/metrics`. */
-  exposition(live: readonly LiveProvider[]): Promise<{ readonly contentType: string; readonly body: string }>;
+  exposition(
+    live: readonly LiveProvider[],
+    logins?: readonly LoginCount[],
+  ): Promise<{ readonly contentType: string; readonly body: string }>;
   /** Applies the log settings of a config; called at start and after each reload. */
   configure(settings: LogSettings): void;
   /** Writes what is buffered; called before the process ends. */
@@ -60,6 +63,13 @@ export interface LiveProvider {
   readonly quota?: readonly LiveQuota[];
   /** Prices per thousand tokens, when the config names them. */
   readonly cost?: { readonly per1kInput: number; readonly per1kOutput: number };
+}
+
+/** How many logins of a channel are in one state. */
+export interface LoginCount {
+  readonly channel: string;
+  readonly state: string;
+  readonly count: number;
 }
 
 /** One window of one credential's quota. */

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'bun:test';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { save } from '../../src/accounts/save.ts';
-import { viewOf } from '../../src/accounts/view.ts';
+import { loginCounts, viewOf } from '../../src/accounts/view.ts';
 import { LoginRefused } from '../../src/accounts/login.ts';
 import { GatewayError } from '../../src/core/error.ts';
 import { loginFields } from '../support/login-channel.ts';
@@ -74,6 +74,21 @@ describe('who a file is', () => {
       ['odder.json', 'invalid', expect.stringContaining('"constructor"')],
     ]);
     expect(views().every(({ remedy }) => remedy !== undefined)).toBe(true);
+  });
+
+  test('files are counted by channel and state', async () => {
+    open();
+    const { provider } = desk;
+    desk.write('a.json', loginFields(provider, noon));
+    desk.write('b.json', loginFields(provider, noon, { email: 'b@example.com' }));
+    desk.write('c.json', loginFields(provider, noon, { email: 'c@example.com', disabled: true }));
+    desk.write('d.json', { type: 'claude' });
+    await desk.keeper.load();
+    expect(loginCounts(desk.keeper.files)).toEqual([
+      { channel: 'test', state: 'ready', count: 2 },
+      { channel: 'test', state: 'disabled', count: 1 },
+      { channel: 'claude', state: 'invalid', count: 1 },
+    ]);
   });
 
   test('a file that does not say who it is, or names a proxy that cannot be, is invalid and never goes out', async () => {

@@ -99,7 +99,8 @@ describe('the exposition', () => {
     telemetry.close(served({ attempts: [refused, attempt()] }));
     const error = { code: 'stream_interrupted', scope: 'transport', message: 'cut' } as const;
     telemetry.close(served({ stream: true, error }));
-    const { contentType, body } = await telemetry.exposition(live);
+    const logins = [{ channel: 'codex', state: 'needs_login', count: 2 }];
+    const { contentType, body } = await telemetry.exposition(live, logins);
     expect(contentType).toBe('text/plain; version=0.0.4; charset=utf-8');
     const expected = [
       'gateway_requests_total{protocol="openai-chat",status="2xx"} 2',
@@ -112,6 +113,7 @@ describe('the exposition', () => {
       'gateway_first_byte_seconds_count{provider="openrouter"} 1',
       'gateway_upstream_in_flight{provider="openrouter"} 3',
       'gateway_credentials{provider="openrouter",state="cooling"} 1',
+      'gateway_logins{channel="codex",state="needs_login"} 2',
     ];
     for (const line of expected) expect(body.split('\n')).toContain(line);
     expect(body).toMatch(/^process_start_time_seconds \d/m);
