@@ -142,8 +142,9 @@ export async function serve(options: { readonly config?: string }): Promise<void
   const watch =
     source.path === undefined ? undefined : watchConfig({ path: source.path, steward, log: telemetry.log });
   keeper.start();
-  process.on('SIGHUP', () => void reload(steward, telemetry));
-  await untilStopped();
+  // A terminal that is closed sends it too, and then nobody is left who could stop the program.
+  if (!process.stdin.isTTY) process.on('SIGHUP', () => void reload(steward, telemetry));
+  await untilStopped(process.stdin.isTTY);
   telemetry.log('info', 'stopping', { open_requests: server.pendingRequests });
   watch?.close();
   await signIns.close();
@@ -242,7 +243,7 @@ async function reload(steward: LiveSteward, telemetry: Telemetry): Promise<void>
 }
 
 /** Resolves at the first SIGTERM or SIGINT; a second one ends the program at once. */
-function untilStopped(): Promise<void> {
+function untilStopped(inTerminal: boolean): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   let asked = false;
   const stop = () => {
@@ -252,6 +253,7 @@ function untilStopped(): Promise<void> {
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
+  if (inTerminal) process.on('SIGHUP', stop);
   return promise;
 }
 
