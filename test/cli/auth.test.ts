@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { UnsecuredJWT } from 'jose';
 import { fromReference } from '../../src/cli/reference-flags.ts';
 import type { Json } from '../../src/core/json.ts';
+import { serviceAccount } from '../support/vertex-upstream.ts';
 import { oauthServer, type OauthServer } from '../support/oauth-server.ts';
 import { home } from './support.ts';
 
@@ -155,6 +156,68 @@ describe('auth import', () => {
     const second = await place.run('auth', 'import', folder);
     expect(second.out).toContain('unchanged');
     expect(readdirSync(place.auth)).toHaveLength(1);
+  });
+
+  test('takes a folder of the replaced program with files of every type, twice, and names those that have no channel', async () => {
+    const folder = join(place.path, 'old');
+    mkdirSync(join(folder, 'below'), { recursive: true });
+    const put = (name: string, fields: Json) => writeFileSync(join(folder, name), JSON.stringify(fields));
+    const tokens = { access_token: 'at-1', refresh_token: 'rt-1', email: 'you@example.com' };
+    const key = serviceAccount().key;
+    put('codex-you@example.com-plus.json', codexFile());
+    put('antigravity-you.json', { type: 'antigravity', ...tokens, refresh_token: 'rt-2', expires_in: 3599 });
+    put('you@example.com-project.json', {
+      type: 'gemini',
+      token: { access_token: 'at-3', refresh_token: 'rt-3' },
+      project_id: 'project-a,project-b',
+      email: 'you@example.com',
+      checked: true,
+    });
+    put('below/vertex-sim.json', {
+      type: 'vertex',
+      service_account: key,
+      project_id: key.project_id,
+      email: key.client_email,
+      location: 'us-central1',
+    });
+    put('kiro-google.json', { type: 'kiro', ...tokens, refresh_token: 'rt-4', auth_method: 'social' });
+    put('github-copilot-octo.json', { type: 'github-copilot', access_token: 'ghu_1', username: 'octo' });
+    const without = [
+      'claude',
+      'cursor',
+      'codebuddy',
+      'kimi',
+      'xai',
+      'qwen',
+      'iflow',
+      'kilo',
+      'gitlab',
+      'new',
+    ];
+    for (const type of without) put(`${type}.json`, { type, ...tokens });
+    put('openrouter-api-key.json', { api_key: 'sk-or-1' });
+    writeFileSync(join(folder, 'codex.cds'), '{}');
+    const imported = async () => {
+      const { out, code } = await place.run('auth', 'import', folder, '--json');
+      expect(code).toBe(0);
+      return (JSON.parse(out) as { imported: (Json & { from: string; outcome: string })[] }).imported;
+    };
+    const first = await imported();
+    expect(
+      first
+        .filter(({ outcome }) => outcome === 'added')
+        .map(({ channel }) => channel)
+        .toSorted(),
+    ).toEqual(['antigravity', 'codex', 'gemini-cli', 'github-copilot', 'kiro', 'vertex']);
+    const skipped = first.filter(({ outcome }) => outcome === 'skipped');
+    expect(skipped).toHaveLength(without.length + 1);
+    for (const { reason } of skipped) expect(reason).toBeString();
+    expect(skipped.find(({ from }) => from.endsWith('claude.json'))!.remedy).toContain('API key');
+    const again = await imported();
+    expect(new Set(again.map(({ outcome }) => outcome))).toEqual(new Set(['unchanged', 'skipped']));
+    expect(readdirSync(place.auth)).toHaveLength(6);
+    const listed = JSON.parse((await place.run('auth', 'list', '--json')).out) as { logins: Json[] };
+    expect(listed.logins.map(({ state }) => state)).toEqual(Array(6).fill('ready'));
   });
 
   test('finds what other programs left on this machine, and leaves newer tokens alone', async () => {
