@@ -81,12 +81,15 @@ function optional<T>(
   return found;
 }
 
+const knownOfConfig: ReadonlySet<string> = new Set(['effort', 'format']);
+const knownOfMetadata: ReadonlySet<string> = new Set(['user_id']);
+
 function extraOf(body: Json, config: Json, metadata: Json): Extra {
   const { extra } = decodeExtra(body, known);
   const own = compact({
     ...extra?.[id],
-    output_config: filled(omit(config, new Set(['effort', 'format']))),
-    metadata: filled(omit(metadata, new Set(['user_id']))),
+    output_config: filled(omit(config, knownOfConfig)),
+    metadata: filled(omit(metadata, knownOfMetadata)),
     thinking: isKnownThinking(body.thinking) ? undefined : body.thinking,
   });
   return filled(own) ? { [id]: own } : {};

@@ -47,8 +47,10 @@ const counted = new Set([
 
 /** Later counts win; what is missing or null keeps its earlier value (message_delta may repeat the input side). */
 export function mergeUsage(before: Json, later: unknown): Json {
-  const said = Object.entries(readObject(later) ?? {}).filter(([, value]) => value !== null);
-  return { ...before, ...Object.fromEntries(said) };
+  const merged: Record<string, unknown> = { ...before };
+  const said = readObject(later) ?? {};
+  for (const key in said) if (said[key] !== null) merged[key] = said[key];
+  return merged;
 }
 
 /** Claude's `input_tokens` leaves both caches out; ours counts them in. Its `output_tokens` counts thinking, as ours does. */

@@ -1,5 +1,5 @@
 import { GatewayError } from '../../core/error.ts';
-import { type Json, omit, readObject, readString, tryParseObject } from '../../core/json.ts';
+import { type Json, readObject, readString, tryParseObject } from '../../core/json.ts';
 import type { CacheMark, Extra, Foreign } from '../../core/request.ts';
 import { dropForeign } from '../foreign.ts';
 import type { Drop } from '../protocol.ts';
@@ -47,8 +47,14 @@ export const encodeCache = (cache: CacheMark | undefined): Json =>
 
 /** The fields of an object that nobody here reads, kept for their own wire; null means absent on it. */
 export function decodeExtra(object: Json, known: ReadonlySet<string>): { extra?: Extra } {
-  const rest = Object.entries(omit(object, known)).filter(([, value]) => value !== null);
-  return rest.length > 0 ? { extra: { [id]: Object.fromEntries(rest) } } : {};
+  let rest: Record<string, unknown> | undefined;
+  for (const key in object) {
+    const value = object[key];
+    if (known.has(key) || value === null || value === undefined) continue;
+    rest ??= {};
+    rest[key] = value;
+  }
+  return rest ? { extra: { [id]: rest } } : {};
 }
 
 /** The fields that belong to this wire. Those of other wires are reported under `path`, such as `tools[2]`. */

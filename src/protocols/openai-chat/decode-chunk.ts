@@ -106,13 +106,15 @@ export class Chunks {
     if (this.over) return;
     this.start();
     this.over = true;
-    for (const [index, choice] of this.choices.entries()) if (choice) this.citeRest(index, choice);
+    this.choices.forEach((choice, index) => this.citeRest(index, choice));
     this.blocks.close();
-    const [reason, ...others] = Array.from(this.choices, reasonOf);
+    const reason = reasonOf(this.choices[0]);
+    const others: FinishReason[] = [];
+    for (let index = 1; index < this.choices.length; index++) others.push(reasonOf(this.choices[index]));
     const stop = this.choices[0]?.stop;
     this.tell({
       type: 'finish',
-      reason: reason ?? 'end',
+      reason,
       ...(reason === 'stop' && stop !== undefined ? { stop } : {}),
       usage: this.usage,
       ...(others.length > 0 ? { others } : {}),
@@ -291,9 +293,9 @@ export class Chunks {
 
   /** Citations for which no text came, and sources that belong to the whole answer. */
   private citeRest(index: number, choice: Choice): void {
-    const sources = index === 0 ? this.sources.map((url) => ({ url })) : [];
-    const rest = [...choice.citations.splice(0), ...sources];
-    if (rest.length === 0) return;
+    const sources = index === 0 ? this.sources : [];
+    if (choice.citations.length + sources.length === 0) return;
+    const rest = [...choice.citations.splice(0), ...sources.map((url) => ({ url }))];
     if (choice.speaking !== 'text') this.say(index, choice, 'text', '');
     for (const citation of rest) this.blocks.cite(citation, index);
   }

@@ -35,13 +35,17 @@ export function encodeMessages(request: ChatRequest, target: Target): readonly J
     const path = `messages[${index}]`;
     dropForeign(message.extra, path, target.drop);
     if (message.role === 'system') messages.push(...encodeSystem(message.parts, path, speaker));
-    if (message.role === 'user') messages.push(...encodeUser(message, path, claimed, speaker));
+    if (message.role === 'user') add(messages, encodeUser(message, path, claimed, speaker));
     if (message.role === 'assistant') {
-      messages.push(...encodeAssistant(message, path, speaker));
+      add(messages, encodeAssistant(message, path, speaker));
       messages.push(...encodeResults(message, path, answers, speaker));
     }
   }
   return messages;
+}
+
+function add(messages: Json[], message: Json | undefined): void {
+  if (message) messages.push(message);
 }
 
 /** What an encoder of parts must know of the target. */
@@ -56,27 +60,24 @@ const speakerOf = ({ model, dialect, drop }: Target): Speaker => ({ model, diale
 // -------------------------------------------------------------------------------------------------------- instructions
 
 /** Instructions in a row are one message as long as they have the same role, `system` or `developer`. */
-function* encodeSystem(parts: readonly Part[], path: string, speaker: Speaker): Iterable<Json> {
-  let role: unknown;
-  let content: Part[] = [];
-  let fields: Json = {};
-  const message = (): Json => ({
-    role: role ?? 'system',
-    content: encodeContent(content, path, speaker),
-    ...fields,
-  });
+function encodeSystem(parts: readonly Part[], path: string, speaker: Speaker): readonly Json[] {
+  const turns: { readonly role: unknown; readonly name: unknown; readonly content: Part[] }[] = [];
   for (const part of parts) {
-    const { role: own = 'system', name, ...rest } = ownExtra(part.extra);
-    const named = compact({ name });
-    if (content.length > 0 && (own !== role || named.name !== fields['name'])) {
-      yield message();
-      content = [];
-    }
-    role = own;
-    fields = named;
-    content.push({ ...part, extra: { ...part.extra, [protocolId]: rest } });
+    const { role = 'system', name } = ownExtra(part.extra);
+    const last = turns.at(-1);
+    const bare = part.extra?.[protocolId] ? unaddressed(part) : part;
+    if (last && last.role === role && last.name === name) last.content.push(bare);
+    else turns.push({ role, name, content: [bare] });
   }
-  if (content.length > 0) yield message();
+  return turns.map(({ role, name, content }) =>
+    compact({ role, content: encodeContent(content, path, speaker), name }),
+  );
+}
+
+/** A part without what its message says of itself. */
+function unaddressed(part: Part): Part {
+  const { role: _role, name: _name, ...rest } = ownExtra(part.extra);
+  return { ...part, extra: { ...part.extra, [protocolId]: rest } };
 }
 
 // ------------------------------------------------------------------------------------------------------------- content
@@ -120,7 +121,8 @@ function encodePart(part: Part, path: string, speaker: Speaker): Json | undefine
 function encodeText(part: TextPart | RefusalPart, path: string, speaker: Speaker): Json {
   if (part.kind === 'text' && part.citations?.length) speaker.drop(`${path}.citations`);
   if (part.kind === 'text' && part.seal) speaker.drop(`${path}: signature of ${part.seal.issuer}`);
-  return { type: 'text', text: part.text, ...ownExtra(part.extra), ...markOf(part, speaker) };
+  const text = { type: 'text', text: part.text };
+  return part.extra || part.cache ? { ...text, ...ownExtra(part.extra), ...markOf(part, speaker) } : text;
 }
 
 /** Cache marks are told only to who understands them: OpenAI and many others refuse unknown fields. */
@@ -133,19 +135,21 @@ function markOf(part: Part, { model, drop }: Speaker): Json {
 
 // ----------------------------------------------------------------------------------------------------- the user's turns
 
-function* encodeUser(
+function encodeUser(
   { parts, extra }: Message,
   path: string,
   claimed: ReadonlySet<Part>,
   speaker: Speaker,
-): Iterable<Json> {
-  const rest = parts.filter((part) => !claimed.has(part));
-  if (rest.length === 0 && parts.length > 0) return;
-  // A result nobody asked for may hold images; it is told as what the user says.
-  const said = rest.flatMap((part): readonly Part[] =>
-    part.kind === 'tool-result' ? [part, ...part.parts.filter(isMoved)] : [part],
-  );
-  yield { role: 'user', content: encodeContent(said, path, speaker), ...ownExtra(extra) };
+): Json | undefined {
+  const said: Part[] = [];
+  for (const part of parts) {
+    if (claimed.has(part)) continue;
+    said.push(part);
+    // A result nobody asked for may hold images; it is told as what the user says.
+    if (part.kind === 'tool-result') said.push(...part.parts.filter(isMoved));
+  }
+  if (said.length === 0 && parts.length > 0) return undefined;
+  return { role: 'user', content: encodeContent(said, path, speaker), ...ownExtra(extra) };
 }
 
 /** Media that a text cannot hold. */
@@ -165,7 +169,7 @@ const failedText = (text: string): string => (/^error\b/i.test(text) ? text : `E
 // ------------------------------------------------------------------------------------------------ the assistant's turns
 
 /** One turn is one message: what was said, what was thought where that is wanted, what was called. */
-function* encodeAssistant({ parts, extra }: Message, path: string, speaker: Speaker): Iterable<Json> {
+function encodeAssistant({ parts, extra }: Message, path: string, speaker: Speaker): Json | undefined {
   const { model, drop } = speaker;
   const spoken: TextPart[] = [];
   const refusals: string[] = [];
@@ -181,10 +185,10 @@ function* encodeAssistant({ parts, extra }: Message, path: string, speaker: Spea
     else if (part.kind !== 'reasoning') drop(`${here}: ${'tool' in part ? part.tool : part.kind}`);
   }
   const thoughts = encodeThoughts(parts, speaker);
-  const said = [...spoken, ...refusals, ...images, ...calls, ...Object.keys(thoughts)];
-  if (said.length === 0 && parts.length > 0) return;
+  const said = spoken.length + refusals.length + images.length + calls.length + Object.keys(thoughts).length;
+  if (said === 0 && parts.length > 0) return undefined;
   const silent = spoken.length === 0 && refusals.length + calls.length > 0;
-  yield compact({
+  return compact({
     role: 'assistant',
     content: silent ? null : assistantContent(spoken, path, speaker),
     refusal: refusals.length > 0 ? refusals.join('') : undefined,
@@ -254,41 +258,43 @@ function pairResults(messages: readonly Message[]): Pairs {
   const asked = new Map<string, ToolCallPart>();
   const answers = new Map<ToolCallPart, { place: number; result: ToolResultPart }>();
   const claimed = new Set<Part>();
-  for (const part of messages.flatMap((message) => message.parts)) {
-    if (part.kind === 'tool-call') asked.set(part.callId, part);
-    if (part.kind !== 'tool-result') continue;
-    const call = asked.get(part.callId);
-    if (!call) continue;
-    claimed.add(part);
-    answers.set(call, { place: answers.get(call)?.place ?? claimed.size, result: part });
-  }
+  for (const { parts } of messages)
+    for (const part of parts) {
+      if (part.kind === 'tool-call') asked.set(part.callId, part);
+      const call = part.kind === 'tool-result' && asked.get(part.callId);
+      if (!call) continue;
+      claimed.add(part);
+      answers.set(call, { place: answers.get(call)?.place ?? claimed.size, result: part });
+    }
   return { answers, claimed };
 }
 
 /** The results of a turn's calls in the order they were given; calls without one get a word, for servers insist on it. */
-function* encodeResults(
+function encodeResults(
   { parts }: Message,
   path: string,
   answers: Pairs['answers'],
   speaker: Speaker,
-): Iterable<Json> {
+): readonly Json[] {
   const calls = parts.filter((part) => part.kind === 'tool-call');
+  const results: Json[] = [];
   const place = (call: ToolCallPart) => answers.get(call)?.place ?? Number.MAX_SAFE_INTEGER;
   const media: { callId: string; parts: readonly MediaPart[] }[] = [];
   for (const call of calls.toSorted((a, b) => place(a) - place(b))) {
     const result = answers.get(call)?.result;
     if (!result) {
-      yield { role: 'tool', tool_call_id: call.callId, content: 'No result was given.' };
+      results.push({ role: 'tool', tool_call_id: call.callId, content: 'No result was given.' });
       continue;
     }
-    yield encodeResult(result, path, speaker);
+    results.push(encodeResult(result, path, speaker));
     const shown = result.parts.filter(isMoved);
     if (shown.length > 0) media.push({ callId: call.callId, parts: shown });
   }
   for (const { callId, parts: shown } of media) {
     const title: TextPart = { kind: 'text', text: `Content of the result of tool call ${callId}:` };
-    yield { role: 'user', content: encodeContent([title, ...shown], path, speaker) };
+    results.push({ role: 'user', content: encodeContent([title, ...shown], path, speaker) });
   }
+  return results;
 }
 
 /** Tool messages take text only; media follow in a message of the user. */

@@ -1,5 +1,5 @@
 import { type FinishReason, noUsage, type Usage } from '../../core/event.ts';
-import { type Json, omit, readNumber, readObject } from '../../core/json.ts';
+import { type Json, readNumber, readObject } from '../../core/json.ts';
 import { protocolId } from './wire.ts';
 
 // ---------------------------------------------------------------------------------------------------- finish reasons
@@ -63,6 +63,12 @@ const knownOfPrompt: ReadonlySet<string> = new Set([
 ]);
 const knownOfCompletion: ReadonlySet<string> = new Set(['reasoning_tokens']);
 
+/** The counts that hold counts. */
+const innerCounts: ReadonlyMap<string, ReadonlySet<string>> = new Map([
+  ['prompt_tokens_details', knownOfPrompt],
+  ['completion_tokens_details', knownOfCompletion],
+]);
+
 /**
  * Reads a usage object in any of its spellings: cached tokens as OpenAI, DeepSeek (`prompt_cache_hit_tokens`), Moonshot
  * (`cached_tokens`) and hosts of Claude (`cache_read_input_tokens`) say them. Undefined when it counts nothing.
@@ -83,11 +89,7 @@ export function decodeUsage(value: unknown): Usage | undefined {
     usage['prompt_cache_hit_tokens'],
     usage['cache_read_input_tokens'],
   );
-  const extra = compactCounts({
-    ...omit(usage, known),
-    prompt_tokens_details: compactCounts(omit(prompt, knownOfPrompt)),
-    completion_tokens_details: compactCounts(omit(completion, knownOfCompletion)),
-  });
+  const extra = countsBeside(usage, known, innerCounts);
   return {
     input: wholeInput(input ?? 0, cacheRead),
     output: spoken,
@@ -115,15 +117,25 @@ function wholeOutput(input: number, output: number, reasoning: number, total: nu
 
 /** The first of several spellings that counts something. */
 function first(...values: readonly unknown[]): number {
-  return values.map(readNumber).find((value) => value !== undefined && value > 0) ?? 0;
+  for (const value of values) {
+    const count = readNumber(value);
+    if (count !== undefined && count > 0) return count;
+  }
+  return 0;
 }
 
-/** What counts something: zeros, nulls and empty objects say nothing. */
-function compactCounts(counts: Json): Json | undefined {
-  const entries = Object.entries(counts).filter(
-    ([, value]) => value !== 0 && value !== null && value !== undefined && value !== false,
-  );
-  return entries.length > 0 ? Object.fromEntries(entries) : undefined;
+/** What else counts something: zeros, nulls and empty objects say nothing. */
+function countsBeside(counts: Json, read: ReadonlySet<string>, inner?: typeof innerCounts): Json | undefined {
+  let beside: Record<string, unknown> | undefined;
+  for (const key in counts) {
+    if (read.has(key)) continue;
+    const readInside = inner?.get(key);
+    const value = readInside ? countsBeside(readObject(counts[key]) ?? {}, readInside) : counts[key];
+    if (value === 0 || value === null || value === undefined || value === false) continue;
+    beside ??= {};
+    beside[key] = value;
+  }
+  return beside;
 }
 
 /** A usage object as OpenAI writes it, with the detail objects that clients rely on even when they are zero. */
