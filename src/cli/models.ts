@@ -87,13 +87,17 @@ export function explanationText(body: Json): string {
   ].join('\n');
 }
 
-/** How to end the rests of those who are held back. */
+/** How to end the rests of those who are held back; a limit cannot be ended. */
 function resetText(body: Json): readonly string[] {
-  const held = readObjects(body.credentials).filter(({ held_back }) => held_back !== undefined);
-  const [one] = held.flatMap(({ auth_index }) => readString(auth_index) ?? []);
-  if (one === undefined) return [];
-  const index = held.length === 1 ? one : '*';
-  return [`  to end rests now: POST /v0/management/reset-quota with {"auth_index": "${index}"}`];
+  const resting = readObjects(body.credentials).flatMap(({ auth_index, held_back }) =>
+    readObjects(held_back)
+      .filter(({ code }) => code !== undefined)
+      .map(({ whose }) => (whose === 'credential' || whose === 'model' ? readString(auth_index) : '*')),
+  );
+  const [index, ...others] = new Set(resting);
+  if (index === undefined) return [];
+  const whom = others.length > 0 ? '*' : index;
+  return [`  to end rests now: POST /v0/management/reset-quota with {"auth_index": "${whom}"}`];
 }
 
 const foundWords: Readonly<Record<string, string>> = {
