@@ -149,6 +149,11 @@ export interface Call {
   readonly clientHeaders: Headers;
   /** The client's query on the direct lane, without `?` and without keys; '' otherwise. */
   readonly query: string;
+  /**
+   * Tells the client of what this place does not take and the channel left out, as a path in the body with the reason;
+   * absent for what nobody asked.
+   */
+  readonly drop?: (what: string) => void;
 }
 
 export type Body = string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>;

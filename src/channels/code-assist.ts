@@ -38,6 +38,19 @@ export interface Fitted {
   readonly mend?: Mend;
 }
 
+/** Fields of the Gemini API that Code Assist does not know. Names that say where a request goes are no loss. */
+const foreign = ['safetySettings', 'safety_settings', 'serviceTier', 'service_tier', 'store'];
+
+/** Tells of the fields of a request that are left out. */
+export function reportLeftOut(
+  request: Json,
+  leftOut: ReadonlySet<string>,
+  { drop }: Pick<Call, 'drop'>,
+): void {
+  for (const name of foreign)
+    if (leftOut.has(name) && request[name] !== undefined) drop?.(`${name}: Code Assist does not know it`);
+}
+
 /** A request on its way, with what must be undone in its answer. */
 interface Wrapped extends Outgoing {
   readonly mend?: Mend;

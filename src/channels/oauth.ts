@@ -52,12 +52,14 @@ export const refreshGrant = (
 /**
  * Asks for a device code (RFC 8628).
  * @param fields makes the fields of the new file from the token answer.
+ * @param more further parameters of each poll, such as a PKCE verifier.
  */
 export async function devicePrompt(
   place: OauthPlace,
   net: Net,
   parameters: Parameters,
   fields: (answer: Json) => Json | Promise<Json>,
+  more: Parameters = {},
 ): Promise<DevicePrompt> {
   const server: AuthorizationServer = { issuer: issuer(place), device_authorization_endpoint: place.device! };
   const response = await deviceAuthorizationRequest(
@@ -79,19 +81,18 @@ export async function devicePrompt(
     userCode,
     intervalMs: (readNumber(answer['interval']) ?? 5) * 1000,
     expiresAt: net.now() + (readNumber(answer['expires_in']) ?? 900) * 1000,
-    poll: () => pollDevice(deviceCode, place, net, fields),
+    poll: () => pollDevice({ device_code: deviceCode, ...more }, place, net, fields),
   });
 }
 
 /** Asks once whether the person has agreed. Some providers answer with an error and HTTP 200. */
 async function pollDevice(
-  deviceCode: string,
+  parameters: Parameters,
   place: OauthPlace,
   net: Net,
   fields: (answer: Json) => Json | Promise<Json>,
 ): Promise<'pending' | 'slow-down' | { readonly fields: Json }> {
   try {
-    const parameters = { device_code: deviceCode };
     const answer = await grant('urn:ietf:params:oauth:grant-type:device_code', place, net, parameters);
     return { fields: await fields(answer) };
   } catch (thrown) {

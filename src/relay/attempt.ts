@@ -139,6 +139,7 @@ export async function dispatch(errand: Errand, attempt: Attempt, said: Said): Pr
     headers,
     clientHeaders,
     query,
+    drop: errand.drop,
   });
   if (length !== undefined) outgoing.headers.set('content-length', String(length));
   const { timeouts } = config;

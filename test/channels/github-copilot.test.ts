@@ -213,6 +213,10 @@ describe('a body', () => {
   });
 
   test('of Responses names no tier', () => {
-    expect(fitResponses({ input: 'x', service_tier: 'priority' })).toEqual({ input: 'x' });
+    const dropped: string[] = [];
+    const teller = { drop: (what: string) => void dropped.push(what) };
+    expect(fitResponses({ input: 'x', service_tier: 'priority' }, teller)).toEqual({ input: 'x' });
+    fitChat({ tools: [], tool_choice: { type: 'allowed_tools' } }, teller);
+    expect(dropped).toEqual([expect.stringMatching(/^service_tier/), expect.stringMatching(/^tool_choice/)]);
   });
 });

@@ -107,6 +107,15 @@ describe('the device grant', () => {
     },
   );
 
+  test('polls with what more a provider wants, such as a PKCE verifier', async () => {
+    const { net, place } = start();
+    const prompt = await devicePrompt(place, net, { code_challenge: 'c' }, (answer) => answer, {
+      code_verifier: 'v',
+    });
+    await prompt.poll();
+    expect(provider.received.at(-1)).toMatchObject({ code_verifier: 'v', device_code: expect.any(String) });
+  });
+
   test.each(['deny', 'expire'] as const)('ends when the person or the time says so: %s', async (how) => {
     const { net, place } = start();
     const prompt = await devicePrompt(place, net, {}, (answer) => answer);

@@ -110,6 +110,22 @@ describe('a person who signs in', () => {
     },
   );
 
+  test('is told what a service does not take of a request', async () => {
+    const losses = async (model: string, more: Json) =>
+      (await ask(program, model, more)).headers.get('x-gateway-dropped') ?? '';
+    expect(await losses('gemini-3-flash', { max_tokens: 50 })).toContain('maxOutputTokens');
+    expect(await losses('claude-sonnet-4-6', { max_tokens: 50 })).not.toContain('maxOutputTokens');
+    const response = await fetch(`${program.url}/v1beta/models/gemini-2.5-flash:generateContent`, {
+      method: 'POST',
+      headers: { 'x-goog-api-key': clientKey, 'content-type': 'application/json' },
+      body: JSON.stringify({ contents: [{ role: 'user', parts: [{ text: 'say hello' }] }], store: true }),
+    });
+    expect([response.status, response.headers.get('x-gateway-dropped')]).toEqual([
+      200,
+      expect.stringContaining('store'),
+    ]);
+  });
+
   test('reads what is left of each model', async () => {
     const { code, output } = await home.run('auth', 'list', '--live', '--json');
     expect(code).toBe(0);

@@ -13,7 +13,7 @@ import {
 import type { Effort } from '../../core/request.ts';
 import { parametersSchema } from '../../protocols/gemini/index.ts';
 import type { Call } from '../channel.ts';
-import type { Fitted } from '../code-assist.ts';
+import { type Fitted, reportLeftOut } from '../code-assist.ts';
 import { mendCalls } from '../code-assist-wrapper.ts';
 import { withCallIds } from '../google-calls.ts';
 
@@ -35,9 +35,11 @@ function onlySearches({ tools }: Json): boolean {
 }
 
 /** A request as Antigravity takes it. */
-export function fit(body: string, { model }: Call): Fitted {
+export function fit(body: string, call: Call): Fitted {
+  const { model } = call;
   const given = tryParseObject(body);
   if (!given) return { body };
+  reportLeftOut(given, unknown, call);
   const claude = isClaude(model);
   // Claude's results find their calls by ids, which other models' calls need not have.
   const request = claude ? withCallIds(given) : given;
@@ -48,7 +50,7 @@ export function fit(body: string, { model }: Call): Fitted {
     ...omit(request, unknown),
     tools,
     toolConfig: toolConfigOf(request, claude),
-    generationConfig: generationConfigOf(request, claude),
+    generationConfig: generationConfigOf(request, claude, call),
     sessionId: request.sessionId ?? sessionOf(request),
   });
   const mend = padded.size > 0 ? { mend: (response: Json) => mendCalls(response, unpad(padded)) } : {};
@@ -136,10 +138,12 @@ function toolConfigOf(request: Json, claude: boolean): Json | undefined {
 const claudeLimit = 64_000;
 
 /** Only Claude may be told how long its answer may be, and then it must be longer than its thoughts. */
-function generationConfigOf(request: Json, claude: boolean): Json | undefined {
+function generationConfigOf(request: Json, claude: boolean, { drop }: Call): Json | undefined {
   const own = readObject(request.generationConfig ?? request.generation_config) ?? {};
   const { maxOutputTokens, max_output_tokens, thinkingConfig, thinking_config, ...rest } = own;
   const thinking = readObject(thinkingConfig ?? thinking_config);
+  if (!claude && (maxOutputTokens ?? max_output_tokens) !== undefined)
+    drop?.('generationConfig.maxOutputTokens: Antigravity takes it for Claude only');
   const config = claude
     ? { ...rest, ...claudeLengths(readNumber(maxOutputTokens ?? max_output_tokens), thinking) }
     : compact({ ...rest, thinkingConfig: thinking });

@@ -1,6 +1,7 @@
 import { omit, tryParseObject } from '../../core/json.ts';
 import { channel } from '../channel.ts';
-import { type Fitted, openCodeAssist, type Product } from '../code-assist.ts';
+import type { Call } from '../channel.ts';
+import { type Fitted, openCodeAssist, type Product, reportLeftOut } from '../code-assist.ts';
 import { logins, tokenIn } from './login.ts';
 
 /** Gemini models by a Google account, through Code Assist as Google's Gemini CLI uses it. */
@@ -19,10 +20,11 @@ const product: Product = {
 const unknown = new Set(['serviceTier', 'service_tier', 'store', 'model']);
 
 /** Clients rarely send one of them, so a body is not read before its text names one. */
-function fit(body: string): Fitted {
+function fit(body: string, call: Call): Fitted {
   if (![...unknown].some((name) => body.includes(`"${name}"`))) return { body };
   const request = tryParseObject(body);
   const foreign = request && Object.keys(request).some((name) => unknown.has(name));
+  if (foreign) reportLeftOut(request, unknown, call);
   return { body: foreign ? JSON.stringify(omit(request, unknown)) : body };
 }
 

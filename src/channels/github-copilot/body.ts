@@ -1,3 +1,4 @@
+import type { Call } from '../channel.ts';
 import { type Json, readArray, readObject, readObjects, readString } from '../../core/json.ts';
 
 /** What the service wants of a body besides what the protocol asks, whichever of its three protocols it is in. */
@@ -27,11 +28,14 @@ export function hasPicture(body: Json): boolean {
   return holds(turnsOf(body));
 }
 
+/** Whom to tell of what is left out. */
+type Teller = Pick<Call, 'drop'>;
+
 /** A chat body as the service takes it; the very same when it is one already. */
-export function fitChat(body: Json): Json {
+export function fitChat(body: Json, teller: Teller = {}): Json {
   const messages = readArray(body.messages) ?? [];
   const fitted = messages.map(plainAssistant);
-  const choice = fitChoice(body);
+  const choice = fitChoice(body, teller);
   if (!choice && fitted.every((message, index) => message === messages[index])) return body;
   return { ...body, messages: fitted, ...choice };
 }
@@ -47,18 +51,22 @@ function plainAssistant(message: unknown): unknown {
 }
 
 /** A tool choice is one of three words here. One tool that must be called is said by offering no other. */
-function fitChoice({ tool_choice: choice, tools }: Json): Json | undefined {
+function fitChoice({ tool_choice: choice, tools }: Json, { drop }: Teller): Json | undefined {
   const object = readObject(choice);
   if (!object) return undefined;
   const name = readString(readObject(object.function)?.name);
   const chosen = readObjects(tools).filter((tool) => readObject(tool.function)?.name === name);
-  if (object.type !== 'function' || chosen.length === 0) return { tool_choice: 'auto' };
+  if (object.type !== 'function' || chosen.length === 0) {
+    drop?.('tool_choice: Copilot knows auto, none and required only');
+    return { tool_choice: 'auto' };
+  }
   return { tool_choice: 'required', tools: chosen };
 }
 
 /** A Responses body as the service takes it: it sells no tiers. */
-export function fitResponses(body: Json): Json {
+export function fitResponses(body: Json, { drop }: Teller = {}): Json {
   if (body.service_tier === undefined) return body;
+  drop?.('service_tier: Copilot sells none');
   const { service_tier: _, ...rest } = body;
   return rest;
 }

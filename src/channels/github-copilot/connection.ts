@@ -41,7 +41,7 @@ function prepare(login: Login, call: Call, protocol: Protocol): Outgoing {
   const { token, base } = apiToken(login.session);
   const text = String(call.body);
   const body = parseObject(text);
-  const fit = fitted(body, protocol);
+  const fit = fitted(body, protocol, call);
   const headers = new Headers(call.headers);
   for (const [name, value] of Object.entries(editorHeaders)) headers.set(name, value);
   headers.set('authorization', `Bearer ${token}`);
@@ -63,9 +63,9 @@ function prepare(login: Login, call: Call, protocol: Protocol): Outgoing {
   };
 }
 
-function fitted(body: Json, protocol: Protocol): Json {
-  if (protocol === openaiChat) return fitChat(body);
-  return protocol === openaiResponses ? fitResponses(body) : body;
+function fitted(body: Json, protocol: Protocol, call: Call): Json {
+  if (protocol === openaiChat) return fitChat(body, call);
+  return protocol === openaiResponses ? fitResponses(body, call) : body;
 }
 
 /** The service refuses models that a plan or an organisation leaves out with a 400 that names no field. */
