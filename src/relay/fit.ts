@@ -16,7 +16,9 @@ export function fit(
   const { reasoning: wished, ...rest } = request;
   const shown = wished?.summary === undefined ? {} : { summary: wished.summary };
   const reasoning = fitReasoning(suffix ? { ...shown, ...suffix } : wished, card, drop);
-  return { ...rest, sampling: fitSampling(request, card, drop), ...(reasoning ? { reasoning } : {}) };
+  const sampling = fitSampling(request, card, drop);
+  if (reasoning === wished && sampling === request.sampling) return request;
+  return { ...rest, sampling, ...(reasoning ? { reasoning } : {}) };
 }
 
 function fitSampling({ sampling }: ChatRequest, card: ModelCard, drop: Drop): ChatRequest['sampling'] {

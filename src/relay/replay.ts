@@ -22,7 +22,7 @@ export function replay(errand: Errand, attempt: Attempt): Replay {
   const putBack = putting(errand, request, attempt, recalled);
   let opening = '';
   const messages = request.messages.map((message): Message => {
-    if (message.role === 'user') opening = textOf(message.parts) || opening;
+    if (putBack && message.role === 'user') opening = textOf(message.parts) || opening;
     if (message.role !== 'assistant') return message;
     const own = returnable(message.parts, attempt, errand.drop);
     const parts = putBack ? putBack(own, opening) : own;

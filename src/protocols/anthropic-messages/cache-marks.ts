@@ -37,10 +37,12 @@ export function limitMarks({ tools, system, messages }: Marked, reserved: 0 | 1,
 
 /** The marked blocks of a list, those inside tool results included. */
 function markedIn(blocks: readonly Json[]): Block[] {
-  return blocks.flatMap((block) => [
-    ...(block.type === 'tool_result' ? markedIn(readObjects(block.content)) : []),
-    ...(block.cache_control ? [block as Block] : []),
-  ]);
+  const marked: Block[] = [];
+  for (const block of blocks) {
+    if (block.type === 'tool_result') marked.push(...markedIn(readObjects(block.content)));
+    if (block.cache_control) marked.push(block as Block);
+  }
+  return marked;
 }
 
 function shortenLater(blocks: readonly Block[], drop: Drop): void {

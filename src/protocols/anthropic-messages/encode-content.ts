@@ -10,6 +10,8 @@ import { encodeCache, encodeExtra, id, issuer, ownForeign } from './wire.ts';
 export function encodePart(part: Part, path: string, drop: Drop): Json | undefined {
   const block = encodeBare(part, path, drop);
   if (!block) return undefined;
+  // Words are in a block of our own, so nothing of anybody else's would be marked in it.
+  if (part.kind === 'text' && !part.extra && !part.cache) return block;
   const extra = encodeExtra(part.extra, path, drop);
   // Anthropic refuses cache marks on thinking.
   return part.kind === 'reasoning'

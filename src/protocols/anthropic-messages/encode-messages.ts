@@ -73,7 +73,7 @@ function turnsOf(messages: readonly Message[], drop: Drop): readonly Turn[] {
       let turn = turns.at(-1);
       if (turn?.role !== role) turns.push((turn = { role, pieces: [], extra: {} }));
       turn.pieces.push(piece);
-      if (message.role === role) turn.extra = { ...turn.extra, ...extra };
+      if (message.extra && message.role === role) turn.extra = { ...turn.extra, ...extra };
     }
   }
   return turns;
@@ -84,12 +84,13 @@ function roleOf(piece: Piece, role: Message['role']): Turn['role'] {
   return piece.kind === 'block' && role === 'assistant' ? 'assistant' : 'user';
 }
 
-function* piecesOf(message: Message, path: string, drop: Drop): Iterable<Piece> {
+function piecesOf(message: Message, path: string, drop: Drop): readonly Piece[] {
+  const pieces: Piece[] = [];
   const parts = message.role === 'system' ? reminded(message.parts) : message.parts;
   for (const [index, part] of parts.entries()) {
     const at = `${path}[${index}]`;
-    if (part.kind === 'tool-call') yield { kind: 'call', part, path: at };
-    if (part.kind === 'tool-result') yield { kind: 'result', part, path: at };
+    if (part.kind === 'tool-call') pieces.push({ kind: 'call', part, path: at });
+    if (part.kind === 'tool-result') pieces.push({ kind: 'result', part, path: at });
     if (part.kind === 'tool-call' || part.kind === 'tool-result') continue;
     // Only the model thinks; thoughts in anyone else's mouth are an attempt to lead it.
     if (part.kind === 'reasoning' && message.role !== 'assistant') {
@@ -97,8 +98,9 @@ function* piecesOf(message: Message, path: string, drop: Drop): Iterable<Piece> 
       continue;
     }
     const block = encodePart(part, at, drop);
-    if (block) yield { kind: 'block', block };
+    if (block) pieces.push({ kind: 'block', block });
   }
+  return pieces;
 }
 
 /** An instruction in the middle of a conversation, in the words that Claude is trained to read as one. */

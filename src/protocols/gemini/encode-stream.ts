@@ -26,7 +26,8 @@ export const encodeStream = (echo: Echo): Machine<ChatEvent, Frame> =>
   machine((tell) => encodeEvents(echo, tell));
 
 function encodeEvents(echo: Echo, tell: Tell<Frame>): Teller<ChatEvent> {
-  let responseId = echo.id;
+  /** What all chunks end with, rendered once. */
+  let tail = tailOf(echo, '');
   let open: Open | undefined;
   let over = false;
   /** The choices in which the model refused. */
@@ -34,11 +35,11 @@ function encodeEvents(echo: Echo, tell: Tell<Frame>): Teller<ChatEvent> {
   /** What grounding will be made of, for each choice: its searches and its text. */
   const grounds = new Map<number, Part[]>();
 
-  const chunk = (candidates: readonly Json[], rest: Json = {}): Frame => ({
-    data: JSON.stringify({ candidates, ...rest, modelVersion: echo.model, responseId }),
+  const chunk = (candidates: readonly Json[], rest = ''): Frame => ({
+    data: `{"candidates":${JSON.stringify(candidates)},${rest}${tail}`,
   });
-  const saying = (parts: readonly Json[], index: number, rest: Json = {}): Frame =>
-    chunk([{ content: { role: 'model', parts }, index, ...rest }]);
+  const saying = (parts: readonly Json[], index: number): Frame =>
+    chunk([{ content: { role: 'model', parts }, index }]);
   const grounded = (choice: number, part: Part) => {
     const parts = grounds.get(choice);
     if (parts) parts.push(part);
@@ -50,7 +51,8 @@ function encodeEvents(echo: Echo, tell: Tell<Frame>): Teller<ChatEvent> {
     open.text += text;
     if (open.head.kind === 'tool-call' || (text === '' && !logprobs)) return;
     const part = open.head.kind === 'reasoning' ? { text, thought: true } : { text };
-    tell(saying([part], open.choice, compact({ logprobsResult: writeLogprobs(logprobs ?? []) })));
+    const said = { content: { role: 'model', parts: [part] }, index: open.choice };
+    tell(chunk([logprobs ? { ...said, logprobsResult: writeLogprobs(logprobs) } : said]));
   }
 
   function onBlockEnd({ seal, citations }: End): void {
@@ -80,7 +82,7 @@ function encodeEvents(echo: Echo, tell: Tell<Frame>): Teller<ChatEvent> {
       }),
     );
     over = true;
-    tell(chunk(candidates, { usageMetadata: writeUsage(usage) }));
+    tell(chunk(candidates, `"usageMetadata":${JSON.stringify(writeUsage(usage))},`));
   }
 
   function onError(error: GatewayError): void {
@@ -91,7 +93,7 @@ function encodeEvents(echo: Echo, tell: Tell<Frame>): Teller<ChatEvent> {
   return {
     push(event) {
       if (over) return;
-      if (event.type === 'start') responseId = event.id || echo.id;
+      if (event.type === 'start') tail = tailOf(echo, event.id);
       if (event.type === 'block-start') open = { head: event.head, choice: event.choice ?? 0, text: '' };
       if (event.type === 'block-delta') onDelta(event);
       if (event.type === 'block-end') onBlockEnd(event);
@@ -107,3 +109,6 @@ function encodeEvents(echo: Echo, tell: Tell<Frame>): Teller<ChatEvent> {
     },
   };
 }
+
+const tailOf = ({ model, id }: Echo, given: string): string =>
+  JSON.stringify({ modelVersion: model, responseId: given || id }).slice(1);

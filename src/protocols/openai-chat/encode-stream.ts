@@ -61,8 +61,10 @@ function encodeEvents(echo: Echo, tell: Tell<Frame>): Teller<ChatEvent> {
   let common = envelopeOf(echo, '');
 
   const envelope = (rest: Json): Frame => ({ data: `${common},${JSON.stringify(rest).slice(1)}` });
-  const chunk = (index: number, delta: Json, rest: Json = {}): Frame =>
-    envelope({ choices: [{ index, delta, finish_reason: null, ...rest }] });
+  const chunk = (index: number, delta: Json, rest?: Json): Frame => {
+    const told = rest ? JSON.stringify({ finish_reason: null, ...rest }).slice(1, -1) : unfinished;
+    return { data: `${common},"choices":[{"index":${index},"delta":${JSON.stringify(delta)},${told}}]}` };
+  };
 
   function begin(choice: number): void {
     if (begun.has(choice)) return;
@@ -88,9 +90,7 @@ function encodeEvents(echo: Echo, tell: Tell<Frame>): Teller<ChatEvent> {
     else open.text ||= text;
     if (head.kind === 'text') begun.get(choice)!.length += codePoints(text);
     if ((text === '' && !logprobs) || muted(open)) return;
-    tell(
-      chunk(choice, deltaOf(open, text), logprobs ? { logprobs: { content: logprobs, refusal: null } } : {}),
-    );
+    tell(chunk(choice, deltaOf(open, text), logprobs && { logprobs: { content: logprobs, refusal: null } }));
   }
 
   function onBlockEnd({ seal, citations }: End): void {
@@ -171,6 +171,8 @@ function encodeEvents(echo: Echo, tell: Tell<Frame>): Teller<ChatEvent> {
     },
   };
 }
+
+const unfinished = '"finish_reason":null';
 
 function envelopeOf({ createdAt, model, id: madeUp }: Echo, given: string): string {
   const id = answerId(given, madeUp, 'chatcmpl-');

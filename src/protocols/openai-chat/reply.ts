@@ -74,13 +74,12 @@ function encodeMessage(parts: readonly Part[], legacy: boolean, drop: Drop): Jso
   const details: Json[] = [];
   const images: Json[] = [];
   const calls: Json[] = [];
-  let length = 0;
   for (const part of parts) {
     switch (part.kind) {
       case 'text':
+        if (part.citations)
+          annotations.push(...encodeCitations(part.citations, codePoints(texts.join('')), drop));
         texts.push(part.text);
-        annotations.push(...encodeCitations(part.citations, length, drop));
-        length += codePoints(part.text);
         if (part.seal) drop(`content: signature of ${part.seal.issuer}`);
         break;
       case 'reasoning':

@@ -44,10 +44,14 @@ export function typeName(value: unknown): string {
 
 /** The fields of an object nobody has read, as this protocol's extra; nothing when there are none. Null says nothing. */
 export function extraOf(object: Json, known: ReadonlySet<string>): { extra?: Extra } {
-  const rest: Record<string, unknown> = {};
-  for (const key in object)
-    if (!known.has(key) && object[key] !== undefined && object[key] !== null) rest[key] = object[key];
-  return Object.keys(rest).length > 0 ? { extra: { [protocolId]: rest } } : {};
+  let rest: Record<string, unknown> | undefined;
+  for (const key in object) {
+    const value = object[key];
+    if (known.has(key) || value === undefined || value === null) continue;
+    rest ??= {};
+    rest[key] = value;
+  }
+  return rest ? { extra: { [protocolId]: rest } } : {};
 }
 
 /** The fields that only this protocol knows. */

@@ -98,7 +98,7 @@ export function encodeEvents(echo: Echo, tell: Tell<Json>): Teller<ChatEvent> {
     const { head, itemId } = open;
     const first = open.text === '';
     open.text += text;
-    open.logprobs.push(...logprobs);
+    if (logprobs.length > 0) open.logprobs.push(...logprobs);
     if (head.kind === 'tool-call')
       return tell(say(`response.${argsEvent(head)}.delta`, { ...at(itemId), delta: text }));
     if (head.kind === 'reasoning') {
@@ -107,9 +107,18 @@ export function encodeEvents(echo: Echo, tell: Tell<Json>): Teller<ChatEvent> {
       return tell(say('response.reasoning_summary_text.delta', { ...summaryAt(itemId), delta: text }));
     }
     if (!message) return;
-    const place = { item_id: itemId, output_index: output.length, content_index: message.content.length };
-    if (head.kind === 'refusal') tell(say('response.refusal.delta', { ...place, delta: text }));
-    else tell(say('response.output_text.delta', { ...place, delta: text, logprobs }));
+    if (head.kind === 'refusal')
+      return tell(say('response.refusal.delta', { ...contentAt(message), delta: text }));
+    // The one event that comes for every token, so it is written in one piece.
+    tell({
+      type: 'response.output_text.delta',
+      sequence_number: sequence++,
+      item_id: itemId,
+      output_index: output.length,
+      content_index: message.content.length,
+      delta: text,
+      logprobs,
+    });
   }
 
   const summaryAt = (itemId: string) => ({ ...at(itemId), summary_index: 0 });
