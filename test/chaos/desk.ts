@@ -223,6 +223,16 @@ export const exchange = async (
 export const keysUsed = ({ received }: Simulator): readonly number[] =>
   received.map((request) => keys.indexOf(keyOf(request) as (typeof keys)[number]) + 1);
 
+/** What befalls an answer that has begun. */
+export const midway: readonly (readonly [string, Fault])[] = [
+  ['8: an answer that is cut early', { kind: 'cut', after: 2, clean: true }],
+  ['8: an answer that breaks early', { kind: 'reset', when: 'mid-body', after: 2 }],
+  ['9: an answer that is cut late', { kind: 'cut', after: 7, clean: true }],
+  ['10: an answer that stalls', { kind: 'hang', when: 'mid-body', after: 3 }],
+  ['11: a malformed chunk', { kind: 'malformed', after: 3 }],
+  ['an error inside the stream', { kind: 'error-event', after: 3 }],
+];
+
 /** A refusal with a vendor's own words. */
 export const refuses = (
   status: number,

@@ -9,6 +9,7 @@ import {
   exchange,
   keys,
   keysUsed,
+  midway,
   named,
   refuses,
   see,
@@ -158,28 +159,24 @@ for (const direction of directions)
       expect(provider.received).toHaveLength(1);
     });
 
-    test.each<[string, Fault]>([
-      ['8: an answer that is cut early', { kind: 'cut', after: 2, clean: true }],
-      ['8: an answer that breaks early', { kind: 'reset', when: 'mid-body', after: 2 }],
-      ['9: an answer that is cut late', { kind: 'cut', after: 7, clean: true }],
-      ['10: an answer that stalls', { kind: 'hang', when: 'mid-body', after: 3 }],
-      ['11: a malformed chunk', { kind: 'malformed', after: 3 }],
-      ['an error inside the stream', { kind: 'error-event', after: 3 }],
-    ])('%s ends in exactly one error of its own dialect, and nobody else is asked', async (_, fault) => {
-      const gate = Promise.withResolvers<void>();
-      const provider = behind(at.spared, direction);
-      provider.next.push({ ...fault, until: gate.promise } as Fault);
-      const response = await ask(at.spared, direction, text, true);
-      const seen = await see(client, response, (sofar) => /2/.test(sofar) && gate.resolve());
-      expect(seen.ending).toEqual({ count: 1, last: 'error' });
-      expect(seen.said.length).toBeGreaterThan(0);
-      expect(whole.startsWith(seen.said.trim())).toBe(true);
-      expect(Object.keys(seen.error!)).toEqual(expect.arrayContaining([...dialect[client.id]!]));
-      expect(seen.error!.message).toMatch(/\w{3}.*\.$/);
-      // Nothing that a client cannot read is passed on.
-      expect(seen.text).not.toContain('"broken"');
-      expect(provider.received.length + at.spared.spare.received.length).toBe(1);
-    });
+    test.each(midway)(
+      '%s ends in exactly one error of its own dialect, and nobody else is asked',
+      async (_, fault) => {
+        const gate = Promise.withResolvers<void>();
+        const provider = behind(at.spared, direction);
+        provider.next.push({ ...fault, until: gate.promise } as Fault);
+        const response = await ask(at.spared, direction, text, true);
+        const seen = await see(client, response, (sofar) => /2/.test(sofar) && gate.resolve());
+        expect(seen.ending).toEqual({ count: 1, last: 'error' });
+        expect(seen.said.length).toBeGreaterThan(0);
+        expect(whole.startsWith(seen.said.trim())).toBe(true);
+        expect(Object.keys(seen.error!)).toEqual(expect.arrayContaining([...dialect[client.id]!]));
+        expect(seen.error!.message).toMatch(/\w{3}.*\.$/);
+        // Nothing that a client cannot read is passed on.
+        expect(seen.text).not.toContain('"broken"');
+        expect(provider.received.length + at.spared.spare.received.length).toBe(1);
+      },
+    );
 
     test.each<[string, Fault]>([
       ['8: cut', { kind: 'cut', after: 2, clean: true }],

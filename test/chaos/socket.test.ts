@@ -3,7 +3,7 @@ import type { Json } from '../../src/core/json.ts';
 import { clientKey } from '../relay/support.ts';
 import type { Fault } from '../support/simulator.ts';
 import { dial, hangUp, responseOf, type SocketClient, textOf } from '../support/socket-client.ts';
-import { type Desk, desk, keysUsed, models, refuses } from './desk.ts';
+import { type Desk, desk, keysUsed, midway, models, refuses } from './desk.ts';
 
 /**
  * The faults of `faults.test.ts` for a client of the Responses WebSocket, in front of an upstream of each wire. A turn ends
@@ -88,31 +88,27 @@ for (const upstream of Object.keys(models))
       expect(provider(at.alone).received).toHaveLength(1);
     });
 
-    test.each<[string, Fault]>([
-      ['8: an answer that is cut early', { kind: 'cut', after: 2, clean: true }],
-      ['8: an answer that breaks early', { kind: 'reset', when: 'mid-body', after: 2 }],
-      ['9: an answer that is cut late', { kind: 'cut', after: 7, clean: true }],
-      ['10: an answer that stalls', { kind: 'hang', when: 'mid-body', after: 3 }],
-      ['11: a malformed chunk', { kind: 'malformed', after: 3 }],
-      ['an error inside the stream', { kind: 'error-event', after: 3 }],
-    ])('%s ends the turn in exactly one error, and the next turn is served', async (_, fault) => {
-      const client = await connect(at.spared);
-      const gate = Promise.withResolvers<void>();
-      provider(at.spared).next.push({ ...fault, until: gate.promise } as Fault);
-      const turn = client.turn(create(upstream));
-      await client.until(
-        ({ type, delta }) => type === 'response.output_text.delta' && /2/.test(String(delta)),
-      );
-      gate.resolve();
-      const events = await turn;
-      expect(endings(events)).toHaveLength(1);
-      expect(endings(events)[0]).toMatch(/^(response\.failed|error)$/);
-      expect(whole.startsWith(deltas(events).trim())).toBe(true);
-      expect(deltas(events)).not.toBe('');
-      expect(errorOf(events).message).toMatch(/\w{3}.*\.$/);
-      expect(provider(at.spared).received.length + at.spared.spare.received.length).toBe(1);
-      expect(textOf(await client.turn(create(upstream)))).toBe(whole);
-    });
+    test.each(midway)(
+      '%s ends the turn in exactly one error, and the next turn is served',
+      async (_, fault) => {
+        const client = await connect(at.spared);
+        const gate = Promise.withResolvers<void>();
+        provider(at.spared).next.push({ ...fault, until: gate.promise } as Fault);
+        const turn = client.turn(create(upstream));
+        await client.until(
+          ({ type, delta }) => type === 'response.output_text.delta' && /2/.test(String(delta)),
+        );
+        gate.resolve();
+        const events = await turn;
+        expect(endings(events)).toHaveLength(1);
+        expect(endings(events)[0]).toMatch(/^(response\.failed|error)$/);
+        expect(whole.startsWith(deltas(events).trim())).toBe(true);
+        expect(deltas(events)).not.toBe('');
+        expect(errorOf(events).message).toMatch(/\w{3}.*\.$/);
+        expect(provider(at.spared).received.length + at.spared.spare.received.length).toBe(1);
+        expect(textOf(await client.turn(create(upstream)))).toBe(whole);
+      },
+    );
 
     test('12: a missing end is an error, unless everything was said', async () => {
       const client = await connect(at.alone);
