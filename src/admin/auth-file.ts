@@ -17,6 +17,8 @@ export function authFile(kept: Kept, hall: AdminHall): Json {
   const file = entry.file;
   const fields = login?.fields ?? file?.fields ?? {};
   const tallied = hall.tally?.of(account?.label ?? '');
+  const cooling = view.state === 'ready' && accounts.some((each) => hall.pool.state(each).cooling);
+  const state = cooling ? 'cooling' : view.state;
   const { expires_at, last_error, quota, remedy, duplicate_of, workspace, plan, not_entitled } = view;
   return compact({
     id: name,
@@ -25,10 +27,10 @@ export function authFile(kept: Kept, hall: AdminHall): Json {
     type: textField(fields, 'type')?.toLowerCase(),
     provider: account?.provider ?? view.channel,
     label: view.label,
-    status: statuses[view.state],
+    status: statuses[state],
     status_message: view.reason ?? '',
     disabled: view.state === 'disabled',
-    unavailable: view.state !== 'ready' && view.state !== 'renewing',
+    unavailable: state !== 'ready' && state !== 'renewing',
     runtime_only: false,
     source: 'file',
     size: file?.size,
@@ -54,7 +56,7 @@ export function authFile(kept: Kept, hall: AdminHall): Json {
     weight: numberField(fields, 'weight'),
     note: view.note,
     websockets: readBoolean(fields['websockets']),
-    state: view.state,
+    state,
     ...compact({ remedy, expires_at, last_error, quota, duplicate_of, workspace, plan, not_entitled }),
   });
 }
@@ -62,6 +64,7 @@ export function authFile(kept: Kept, hall: AdminHall): Json {
 /** The words of the reference for our states. */
 const statuses = {
   ready: 'active',
+  cooling: 'error',
   renewing: 'refreshing',
   needs_login: 'error',
   disabled: 'disabled',

@@ -214,7 +214,7 @@ describe.each(stages)('a login of %s', (channel, open) => {
   let program: Program;
   beforeAll(async () => {
     stage = open();
-    home = signedInHome(`request-retry: 0\n${stage.config}`);
+    home = signedInHome(`request-retry: 0\nremote-management: {secret-key: the-key}\n${stage.config}`);
     home.write(`${channel}.json`, stage.file());
     program = await home.serve();
   });
@@ -273,6 +273,10 @@ describe.each(stages)('a login of %s', (channel, open) => {
       expect(response.status).toBe(429);
       expect(Number(response.headers.get('retry-after'))).toBeWithin(waits - 10, waits + 1);
     }
+    const listed = await fetch(`${program.url}/v0/management/auth-files`, {
+      headers: { authorization: 'Bearer the-key' },
+    });
+    expect(await listed.json()).toMatchObject({ files: [{ state: 'cooling', unavailable: true }] });
   });
 
   test('that the provider renews no more asks for a person by the command to run, and is not tried again', async () => {
