@@ -63,6 +63,7 @@ export function restRoutes(hall: AdminHall): readonly AdminRoute[] {
           index === everybody
             ? hall.pool.clear()
             : accounts.reduce((sum, { id }) => sum + hall.pool.clear(id), 0);
+        for (const { id } of accounts) hall.entitlements?.forget(id);
         return Response.json({ status: 'ok', auth_index: index, models: modelsOf(accounts, hall), ended });
       },
     },
