@@ -1,9 +1,11 @@
 import { afterAll, describe, expect, test } from 'bun:test';
 import { LoginRefused } from '../../src/accounts/login.ts';
 import codex from '../../src/channels/codex/index.ts';
+import { judge } from '../../src/channels/codex/judge.ts';
 import type { BrowserWay, DeviceWay, LoginTools } from '../../src/channels/login.ts';
 import type { Json } from '../../src/core/json.ts';
 import { offersOf } from '../../src/models/offers.ts';
+import openaiResponses from '../../src/protocols/openai-responses/index.ts';
 import { chatgpt, codexClient, idToken, plusHolder, type Chatgpt } from '../support/chatgpt.ts';
 import { testLogin } from '../support/login.ts';
 import { testNet } from '../support/net.ts';
@@ -307,4 +309,26 @@ test('what is left is asked of the provider', async () => {
   ]);
   const stranger = testLogin(logins, file({ account_id: 'acct-other' }));
   await expect(logins.quota!(stranger, it.net)).rejects.toThrow('401');
+});
+
+describe('a model that a plan does not include', () => {
+  const message = "The 'gpt-5.3-codex-spark' model is not supported when using Codex with a ChatGPT account.";
+
+  test.each([
+    { detail: message },
+    { error: { type: 'invalid_request_error', message } },
+    { type: 'error', status: 400, error: { type: 'invalid_request_error', message } },
+  ])('is learned of the account, not told as a fault of the request: %j', (body) => {
+    const said = openaiResponses.upstream!.decodeError(400, new Headers(), JSON.stringify(body));
+    expect(judge(said, new Headers(), 0)).toMatchObject({ code: 'upstream_not_entitled', scope: 'model' });
+  });
+
+  test('is told of the account alone, and a whole plan without Codex of all models', () => {
+    const whole = JSON.stringify({ error: { type: 'usage_not_included', message: 'Upgrade to use Codex.' } });
+    const said = openaiResponses.upstream!.decodeError(429, new Headers(), whole);
+    expect(judge(said, new Headers(), 0)).toMatchObject({
+      code: 'upstream_not_entitled',
+      scope: 'credential',
+    });
+  });
 });

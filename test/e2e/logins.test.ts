@@ -3,7 +3,7 @@ import type { Json } from '../../src/core/json.ts';
 import { chatgpt, codexClient } from '../support/chatgpt.ts';
 import { codeAssistUpstream, googleError, limitDetails } from '../support/code-assist-upstream.ts';
 import { copilotUpstream } from '../support/copilot-upstream.ts';
-import { cleanUp, clientKey, type Program } from '../support/binary.ts';
+import { cleanUp, clientKey, type Program, until } from '../support/binary.ts';
 import { kiroProfile, kiroUpstream } from '../support/kiro-upstream.ts';
 import { oauthServer } from '../support/oauth-server.ts';
 import { serviceAccount, vertexUpstream } from '../support/vertex-upstream.ts';
@@ -56,8 +56,15 @@ function codexStage(): Stage {
     expire: clock.pass,
     renewals: () => chat.provider.counts.refresh,
     refuseRenewal: () => void chat.provider.next.push({ status: 400, body: { error: 'invalid_grant' } }),
+    // The backend says so with a 400, too.
     forbid: () =>
-      void chat.backend.next.push({ status: 403, error: { message: 'Your plan does not include it.' } }),
+      void chat.backend.next.push({
+        status: 400,
+        error: {
+          type: 'invalid_request_error',
+          message: "The 'gpt-5.5' model is not supported when using Codex with a ChatGPT account.",
+        },
+      }),
     limit: () =>
       void chat.backend.next.push({ status: 429, error: limited, headers: { 'retry-after': String(waits) } }),
     forbidden: ['upstream_not_entitled', /plan|access/i],
@@ -237,6 +244,14 @@ describe.each(stages)('a login of %s', (channel, open) => {
     const { logins } = JSON.parse(output) as { logins: readonly Json[] };
     expect(logins).toMatchObject([{ channel, state: 'ready' }]);
     expect(logins[0]!['quota'] !== undefined).toBe(stage.quota);
+    if (!stage.quota) return;
+    // The running gateway asks at its start, and shows it by provider and by login.
+    const metrics = async () => (await (await fetch(`${program.url}/v1/metrics/providers`)).json()) as any;
+    await until(program, async () => (await metrics())[channel]?.quota?.length > 0);
+    const files = await fetch(`${program.url}/v0/management/auth-files`, {
+      headers: { authorization: 'Bearer the-key' },
+    });
+    expect(((await files.json()) as any).files[0].quota).not.toBeEmpty();
   });
 
   test('whose token ends while an answer streams finishes it, and is renewed once for the fifty that come next', async () => {
