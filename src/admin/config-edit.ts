@@ -1,5 +1,5 @@
 import { ConfigError } from '../config/fault.ts';
-import { rewritten, type Step } from '../config/rewrite.ts';
+import { rewritten, SharedValue, type Step } from '../config/rewrite.ts';
 import type { Steward } from '../config/runtime.ts';
 import type { Json } from '../core/json.ts';
 import { invalidConfig } from './config.ts';
@@ -22,7 +22,7 @@ export async function editConfig(
   for (let tries = 0; tries < mostTries; tries++) {
     const { text, etag } = steward.current;
     const applied = await steward
-      .apply(rewritten(text, path, value()), { persist: true, ifMatch: etag })
+      .apply(edited(text, path, value()), { persist: true, ifMatch: etag })
       .catch((thrown: unknown) => {
         throw thrown instanceof ConfigError ? invalidConfig(thrown) : thrown;
       });
@@ -37,4 +37,19 @@ export async function editConfig(
     'The configuration keeps changing while it is edited.',
     'Send the same once more.',
   );
+}
+
+/** @throws Refusal where the text must be edited by hand. */
+function edited(text: string, path: readonly Step[], value: unknown): string {
+  try {
+    return rewritten(text, path, value);
+  } catch (thrown) {
+    if (!(thrown instanceof SharedValue)) throw thrown;
+    throw new Refusal(
+      422,
+      'shared value',
+      `${path.join('.')} is written once for several places in config.yaml, with an alias.`,
+      'Edit the file: GET and PUT /v0/management/config.yaml.',
+    );
+  }
 }

@@ -1,4 +1,13 @@
-import { type Document, isCollection, isMap, parseDocument } from 'yaml';
+import {
+  type Document,
+  isAlias,
+  isCollection,
+  isMap,
+  isNode,
+  isScalar,
+  type Node,
+  parseDocument,
+} from 'yaml';
 
 /** One step to a value in a document: a key, or a place in a list. */
 export type Step = string | number;
@@ -6,16 +15,46 @@ export type Step = string | number;
 /**
  * The text of a config with one value set, or removed when it is undefined. Everything else stays as it stands there,
  * comments too; only spaces around it may change.
+ * @throws SharedValue where the place is written once for several, as an alias.
  */
-export function rewritten(text: string, path: readonly Step[], value: unknown): string {
+export function rewritten(text: string, wanted: readonly Step[], value: unknown): string {
   const document = parseDocument(text, { logLevel: 'silent' });
+  const path = found(document, wanted);
   if (value === undefined) remove(document, path);
   else {
     clear(document, path);
-    document.setIn(path, document.createNode(value));
+    document.setIn(path, nodeOf(value, document.getIn(path, true), document));
   }
-  return document.toString({ lineWidth: 0 });
+  return document.toString({ lineWidth: 0, flowCollectionPadding: /[[{] \S/.test(text) });
 }
+
+/** The value with the comments of the one that it replaces. */
+function nodeOf(value: unknown, before: unknown, document: Document): Node {
+  const node = document.createNode(value) as Node;
+  if (!isNode(before)) return node;
+  const { comment, commentBefore, spaceBefore } = before;
+  return Object.assign(node, { comment, commentBefore, spaceBefore });
+}
+
+/** What is written once for several places cannot be changed for one of them. */
+export class SharedValue extends Error {
+  override readonly name = 'SharedValue';
+}
+
+/** The path with its keys as they are spelled in the document, which forgives case and `_` for `-`. */
+function found(document: Document, wanted: readonly Step[]): readonly Step[] {
+  const path: Step[] = [];
+  for (const step of wanted) {
+    const above: unknown = path.length > 0 ? document.getIn(path, true) : document.contents;
+    if (isAlias(above)) throw new SharedValue();
+    const keys = isMap(above) ? above.items.map(({ key }) => (isScalar(key) ? String(key.value) : '')) : [];
+    const name = plain(step);
+    path.push(keys.includes(String(step)) ? step : (keys.find((key) => plain(key) === name) ?? step));
+  }
+  return path;
+}
+
+const plain = (step: Step): string => String(step).trim().toLowerCase().replaceAll('_', '-');
 
 /** A value that stands there without content, such as `oauth-model-alias:`, cannot hold a key. */
 function clear(document: Document, path: readonly Step[]): void {

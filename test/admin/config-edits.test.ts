@@ -140,3 +140,18 @@ describe('a key of config.yaml', () => {
     );
   });
 });
+
+test('what is written once for several places, with an alias, is left to a person', async () => {
+  const one = 'claude-api-key:\n  - &one\n    api-key: sk-first-0123456789\ncodex-api-key:\n  - *one\n';
+  const { send, steward, onDisk } = open(plainConfig + one);
+  const accounts = steward.current.connections.flatMap((connection) => connection.accounts);
+  const codexKey = accounts.find(({ provider }) => provider === 'codex')!;
+  const before = onDisk();
+  expect(
+    await send('PATCH', '/auth-files/status', { auth_index: codexKey.id, disabled: true }),
+  ).toMatchObject({
+    status: 422,
+    body: { error: 'shared value', remedy: expect.stringContaining('config.yaml') },
+  });
+  expect(onDisk()).toBe(before);
+});

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
+import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import OpenAI from 'openai';
 import type { Json } from '../../src/core/json.ts';
 import { cleanUp, clientKey, type Program, until } from '../support/binary.ts';
@@ -8,6 +8,9 @@ import { type Speaker, speakers } from '../support/speakers.ts';
 import { endpointLines, type Home, signedInHome } from './signed-in.ts';
 
 /** Gemini CLI and Antigravity on the binary: from signing in to the day a login needs a person. */
+
+/** Each test starts programs; a busy machine takes its time to do that. */
+setDefaultTimeout(60_000);
 
 const png =
   'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';

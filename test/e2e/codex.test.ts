@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
+import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import type OpenAI from 'openai';
 import { readObjects, type Json } from '../../src/core/json.ts';
 import { cleanUp, clientKey, type Program } from '../support/binary.ts';
@@ -9,6 +9,9 @@ import { clients } from './gateway.ts';
 import { endpointLines, signedInHome, type Home } from './signed-in.ts';
 
 /** A ChatGPT login in the auth folder of the binary, from its first request to the day it needs a person. */
+
+/** Each test starts programs; a busy machine takes its time to do that. */
+setDefaultTimeout(60_000);
 
 const chat = chatgpt();
 afterAll(async () => {

@@ -1,10 +1,13 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
+import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { cleanUp, until, type Program } from '../support/binary.ts';
 import { copilotUpstream } from '../support/copilot-upstream.ts';
 import { clients } from './gateway.ts';
 import { endpointLines, type Home, signedInHome } from './signed-in.ts';
 
 /** A GitHub Copilot account on the compiled binary: signed in, imported, asked in three protocols, its sessions. */
+
+/** Each test starts programs; a busy machine takes its time to do that. */
+setDefaultTimeout(60_000);
 
 const copilot = copilotUpstream();
 afterAll(async () => {

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
+import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import type { Json } from '../../src/core/json.ts';
 import { cleanUp, clientKey, type Program } from '../support/binary.ts';
 import { kiroProfile, kiroUpstream } from '../support/kiro-upstream.ts';
@@ -6,6 +6,9 @@ import { clients } from './gateway.ts';
 import { endpointLines, type Home, signedInHome } from './signed-in.ts';
 
 /** A Kiro account on the compiled binary: signed in, imported, asked, renewed. */
+
+/** Each test starts programs; a busy machine takes its time to do that. */
+setDefaultTimeout(60_000);
 
 const kiro = kiroUpstream();
 afterAll(async () => {

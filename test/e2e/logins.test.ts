@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import type { Json } from '../../src/core/json.ts';
 import { chatgpt, codexClient } from '../support/chatgpt.ts';
 import { codeAssistUpstream, googleError, limitDetails } from '../support/code-assist-upstream.ts';
@@ -212,6 +212,9 @@ const stages: readonly (readonly [string, () => Stage])[] = [
   ['kiro', kiroStage],
   ['github-copilot', copilotStage],
 ];
+
+/** Each test starts programs; a busy machine takes its time to do that. */
+setDefaultTimeout(60_000);
 
 afterAll(cleanUp);
 

@@ -1,10 +1,13 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
+import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { cleanUp, clientKey, type Program } from '../support/binary.ts';
 import { speakers } from '../support/speakers.ts';
 import { serviceAccount, vertexUpstream } from '../support/vertex-upstream.ts';
 import { endpointLines, type Home, signedInHome } from './signed-in.ts';
 
 /** Vertex AI by service account on the binary. */
+
+/** Each test starts programs; a busy machine takes its time to do that. */
+setDefaultTimeout(60_000);
 
 const png =
   'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
