@@ -64,6 +64,18 @@ export function omit(object: Json, keys: ReadonlySet<string>): Json {
   return rest;
 }
 
+/** What an object says besides the named keys; undefined when it says nothing more. Null says nothing. */
+export function unread(object: Json, keys: ReadonlySet<string>): Json | undefined {
+  let rest: Record<string, unknown> | undefined;
+  for (const key in object) {
+    const value = object[key];
+    if (keys.has(key) || value === undefined || value === null) continue;
+    rest ??= {};
+    rest[key] = value;
+  }
+  return rest;
+}
+
 /** The same object without its undefined values, so that optional fields stay absent instead of undefined. */
 export function compact<T extends object>(object: T): { [K in keyof T]: Exclude<T[K], undefined> } {
   const out: Record<string, unknown> = {};

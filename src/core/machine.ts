@@ -61,7 +61,7 @@ export const chain = <A, B, C>(first: Machine<A, B>, second: Machine<B, C>): Mac
 /** Everything a machine says about a finite input. */
 export function run<In, Out>(machine: Machine<In, Out>, items: Iterable<In>): Out[] {
   const out: Out[] = [];
-  for (const item of items) out.push(...machine.push(item));
-  out.push(...machine.end());
+  for (const item of items) for (const said of machine.push(item)) out.push(said);
+  for (const said of machine.end()) out.push(said);
   return out;
 }

@@ -16,6 +16,8 @@ const frameLimit = 64 * 1024 * 1024;
  */
 export const frames = (): Machine<Uint8Array, Frame> => new Frames();
 
+const streaming = { stream: true };
+
 /** A class, and lists instead of generators: a stream in flight then holds its state and no code of its own. */
 class Frames implements Machine<Uint8Array, Frame> {
   private readonly decoder = new TextDecoder();
@@ -26,7 +28,7 @@ class Frames implements Machine<Uint8Array, Frame> {
   private halfEnd = false;
 
   push(bytes: Uint8Array): readonly Frame[] {
-    const text = this.decoder.decode(bytes, { stream: true });
+    const text = this.decoder.decode(bytes, streaming);
     const read: Frame[] = [];
     // A long line comes in many reads. Looking at the new text only keeps it linear.
     if (!this.halfEnd && !text.includes('\n') && !text.includes('\r')) this.rest += text;

@@ -1,5 +1,5 @@
 import { GatewayError } from '../../core/error.ts';
-import { type Json, readObject, readString, tryParseObject } from '../../core/json.ts';
+import { type Json, readObject, readString, tryParseObject, unread } from '../../core/json.ts';
 import type { CacheMark, Extra, Foreign } from '../../core/request.ts';
 import { dropForeign } from '../foreign.ts';
 import type { Drop } from '../protocol.ts';
@@ -47,13 +47,7 @@ export const encodeCache = (cache: CacheMark | undefined): Json =>
 
 /** The fields of an object that nobody here reads, kept for their own wire; null means absent on it. */
 export function decodeExtra(object: Json, known: ReadonlySet<string>): { extra?: Extra } {
-  let rest: Record<string, unknown> | undefined;
-  for (const key in object) {
-    const value = object[key];
-    if (known.has(key) || value === null || value === undefined) continue;
-    rest ??= {};
-    rest[key] = value;
-  }
+  const rest = unread(object, known);
   return rest ? { extra: { [id]: rest } } : {};
 }
 

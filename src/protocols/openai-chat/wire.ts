@@ -1,5 +1,13 @@
 import { GatewayError } from '../../core/error.ts';
-import { type Json, readArray, readBoolean, readNumber, readObject, readString } from '../../core/json.ts';
+import {
+  type Json,
+  readArray,
+  readBoolean,
+  readNumber,
+  readObject,
+  readString,
+  unread,
+} from '../../core/json.ts';
 import type { CacheMark, Extra } from '../../core/request.ts';
 import { dropForeign as dropOthers } from '../foreign.ts';
 import type { Drop } from '../protocol.ts';
@@ -44,13 +52,7 @@ export function typeName(value: unknown): string {
 
 /** The fields of an object nobody has read, as this protocol's extra; nothing when there are none. Null says nothing. */
 export function extraOf(object: Json, known: ReadonlySet<string>): { extra?: Extra } {
-  let rest: Record<string, unknown> | undefined;
-  for (const key in object) {
-    const value = object[key];
-    if (known.has(key) || value === undefined || value === null) continue;
-    rest ??= {};
-    rest[key] = value;
-  }
+  const rest = unread(object, known);
   return rest ? { extra: { [protocolId]: rest } } : {};
 }
 
