@@ -158,6 +158,7 @@ export class Choices {
 
   /** Cites what the open text rests on, and tells the searches. */
   private ground(index: number, choice: Choice, answerId: string): void {
+    if (!choice.grounding && !choice.citations) return;
     const grounding = choice.grounding && readGrounding(choice.grounding, choice.text);
     const recited = choice.citations ? readCitations(choice.citations, choice.text) : [];
     const before = [...choice.before].length;

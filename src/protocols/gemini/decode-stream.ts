@@ -92,11 +92,12 @@ export function decodeChunks(tell: Tell<ChatEvent>): Decoder {
       if (told === 0 || told < choices.count) return fail(cut());
       over = true;
       choices.close(answerId ?? '');
-      const said = Array.from(reasons, (reason, choice) => choices.reason(choice, reason ?? 'end'));
-      const [reason = 'end', ...others] = said;
+      const reasonOf = (choice: number) => choices.reason(choice, reasons[choice] ?? 'end');
+      const others: FinishReason[] = [];
+      for (let choice = 1; choice < reasons.length; choice++) others.push(reasonOf(choice));
       tell({
         type: 'finish',
-        reason,
+        reason: reasonOf(0),
         usage: readUsage(usage),
         ...(others.length > 0 ? { others } : {}),
       });

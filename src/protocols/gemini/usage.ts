@@ -1,5 +1,5 @@
 import type { Usage } from '../../core/event.ts';
-import { compact, type Json, omit, readArray, readNumber, readObject } from '../../core/json.ts';
+import { compact, type Json, readArray, readNumber, readObject, unread } from '../../core/json.ts';
 import { id } from './wire.ts';
 
 const counted = new Set([
@@ -18,14 +18,14 @@ const counted = new Set([
 export function readUsage(metadata: Json): Usage {
   const count = (name: string) => readNumber(metadata[name]) ?? 0;
   const answer = readNumber(metadata.candidatesTokenCount) ?? count('responseTokenCount');
-  const rest = modalitiesByName(omit(metadata, counted));
+  const rest = unread(metadata, counted);
   return {
     input: count('promptTokenCount') + count('toolUsePromptTokenCount'),
     output: answer + count('thoughtsTokenCount'),
     cacheRead: count('cachedContentTokenCount'),
     cacheWrite: 0,
     reasoning: count('thoughtsTokenCount'),
-    ...(Object.keys(rest).length > 0 ? { extra: { [id]: rest } } : {}),
+    ...(rest ? { extra: { [id]: modalitiesByName(rest) } } : {}),
   };
 }
 
