@@ -46,10 +46,10 @@ const sources = tracked()
   .filter((path) => path.startsWith('src/') && path.endsWith('.ts'))
   .map(readSource);
 
-/** `main.ts` and `serve.ts` compose everything and stand with `cli`; `version.ts` is a constant for everybody. */
+/** `main.ts`, `serve.ts` and `compose.ts` stand with `cli`, above everybody; `version.ts` is a constant for everybody. */
 const folderOf = (path: string): string => {
   const [, folder = ''] = path.split('/');
-  return folder === 'main.ts' || folder === 'serve.ts' ? 'cli' : folder;
+  return ['main.ts', 'serve.ts', 'compose.ts'].includes(folder) ? 'cli' : folder;
 };
 
 const offenders = (wrong: (source: Source) => readonly string[]) =>
