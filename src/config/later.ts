@@ -1,60 +1,14 @@
 import { Type } from '@sinclair/typebox';
-import { failureRulesSchema } from '../accounts/rules.ts';
 import { count, duration, flag, group, later, list, maybe, neverDisguised, table, text } from './keys.ts';
 
 /**
- * Keys of the reference programs whose capability this version does not have yet. They are typed, so that a config
- * which uses them is read and checked, and told of once at start. A channel that is built takes its key over.
+ * Keys of the reference programs that do nothing here. They are typed, so that a config which uses them is read and
+ * checked, and told of once at start. A channel that is built takes its key over.
  */
 
 const noChannel = { withoutEffect: 'the channel it configures is not part of this version yet' };
 
 const words = (description: string) => list(Type.String(), description);
-
-const thinking = group('How thinking is steered where the catalogue does not know the model.', {
-  min: maybe(Type.Integer({ description: 'Smallest budget in tokens.' })),
-  max: maybe(Type.Integer({ description: 'Largest budget in tokens.' })),
-  'zero-allowed': maybe(Type.Boolean({ description: 'Thinking can be switched off.' })),
-  'dynamic-allowed': maybe(Type.Boolean({ description: 'The model can choose its own budget.' })),
-  levels: maybe(Type.Array(Type.String(), { description: 'Effort levels, such as low, medium, high.' })),
-});
-
-const model = group('One model.', {
-  name: Type.String({ minLength: 1, description: "The upstream's own name." }),
-  alias: text('', "The name clients use; the upstream's when empty."),
-  'display-name': text('', 'The name shown in model lists.'),
-  'force-mapping': flag(false, "Answers name the alias instead of the upstream's model."),
-  'max-context-length': count(0, 'Context window in tokens; 0: unknown.'),
-  'is-compat': flag(false, 'The model speaks the compatible dialect only.'),
-  thinking: maybe(thinking),
-});
-
-/** The fields of a credential entry that every key-based channel shares. */
-const credential = {
-  'api-key': Type.String({ description: 'The key of the provider.' }),
-  priority: Type.Integer({ default: 0, description: 'Higher is used first.' }),
-  weight: count(1, 'Share under weighted-round-robin; 0 takes no part in it.', { maximum: 1_000_000 }),
-  prefix: text('', 'Models are also offered as <prefix>/<model>.'),
-  'base-url': text('', "Address of the API; the vendor's own when empty."),
-  'proxy-url': text(
-    '',
-    'Proxy of this credential: http, https, socks5, socks5h or direct; empty: the global one.',
-  ),
-  models: list(model, 'Models to offer; they replace the catalogue.'),
-  headers: table(Type.String(), 'Headers set on every request; $Name copies that header of the client.'),
-  'excluded-models': words('Patterns of upstream models never offered; * stands for anything.'),
-  'disable-cooling': maybe(Type.Boolean({ description: 'This credential never rests after a failure.' })),
-  'request-retry': maybe(Type.Integer({ description: 'Extra rounds for this credential.' })),
-  'request-scoped-errors': maybe(failureRulesSchema),
-};
-
-const gemini = group('One key.', credential);
-
-const codex = group('One key.', {
-  ...credential,
-  websockets: flag(false, 'Talks to the upstream over a WebSocket.'),
-  'alpha-search': flag(false, 'Offers the alpha search tool.'),
-});
 
 const ampCode = group(
   'The Amp client.',
@@ -83,16 +37,13 @@ const ampCode = group(
   noChannel,
 );
 
-/** The slices of channels that are not built yet. */
+/** Keys that configure a channel which is not built yet, or which has its accounts from somewhere else. */
 export const laterChannels = {
-  'gemini-api-key': maybe(Type.Array(gemini, { description: 'Keys of the Gemini API.', ...noChannel })),
-  'codex-api-key': maybe(
-    Type.Array(codex, { description: 'Keys of the OpenAI Responses API.', ...noChannel }),
-  ),
-  'vertex-api-key': maybe(Type.Array(gemini, { description: 'Keys of Vertex AI.', ...noChannel })),
-  'xai-api-key': maybe(Type.Array(codex, { description: 'Keys of xAI.', ...noChannel })),
   'interactions-api-key': maybe(
-    Type.Array(gemini, { description: 'Keys of the Gemini Interactions API.', ...noChannel }),
+    Type.Array(group('One key.', {}, { additionalProperties: true }), {
+      description: 'Keys of the Gemini Interactions API.',
+      ...noChannel,
+    }),
   ),
   kiro: maybe(
     Type.Array(
@@ -164,16 +115,6 @@ export const laterKeys = {
   'antigravity-signature-bypass-strict': flag(false, 'Checks remembered signatures strictly.', {
     withoutEffect: 'a signature always travels with its issuer',
   }),
-  'responses-websocket-enabled': flag(true, 'Offers the Responses API over a WebSocket.'),
-  'responses-compact-enabled': flag(true, 'Offers /v1/responses/compact.'),
-  'disable-image-generation': Type.Union(
-    [Type.Boolean(), Type.Literal('chat'), Type.Literal('passthrough')],
-    {
-      default: false,
-      description:
-        'Keeps clients from making pictures. true: no image endpoints, and no image tool in chats; chat: no image tool in chats; passthrough: as false, because no image tool is ever added.',
-    },
-  ),
   'gpt-image-2-base-model': text('', 'The main model behind the image tool.', later),
   'video-result-auth-cache-ttl': duration('3h', 'How long a video stays with its credential.', later),
   'claude-header-defaults': maybe(

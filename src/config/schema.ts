@@ -145,6 +145,16 @@ const gatewayKeys = {
     false,
     "Lets the headers of the upstream's answer through to the client, but for those of the connection, cookies and CORS.",
   ),
+  'responses-websocket-enabled': flag(true, 'Offers the Responses API over a WebSocket.'),
+  'responses-compact-enabled': flag(true, 'Offers /v1/responses/compact.'),
+  'disable-image-generation': Type.Union(
+    [Type.Boolean(), Type.Literal('chat'), Type.Literal('passthrough')],
+    {
+      default: false,
+      description:
+        'Keeps clients from making pictures. true: no image endpoints, and no image tool in chats; chat: no image tool in chats; passthrough: as false, because no image tool is ever added.',
+    },
+  ),
   routing: group('How a request chooses among credentials.', {
     strategy: choice(
       strategies,
@@ -273,17 +283,6 @@ export interface Shape {
   readonly patternProperties?: Readonly<Record<string, TSchema>>;
   readonly additionalProperties?: boolean | TSchema;
   readonly required?: readonly string[];
-}
-
-/** Keys that are accepted without effect, each with the reason. Children of such a key are not listed again. */
-export function keysWithoutEffect(schema: TSchema = documentSchema()): { path: string; reason: string }[] {
-  const found: { path: string; reason: string }[] = [];
-  for (const { path, schema: row } of rowsOf(schema)) {
-    if (row.withoutEffect === undefined || found.some((parent) => path.startsWith(`${parent.path}.`)))
-      continue;
-    found.push({ path, reason: row.withoutEffect });
-  }
-  return found;
 }
 
 /** Keys that take effect at the next start only. */
