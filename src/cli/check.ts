@@ -1,6 +1,6 @@
 import { type CheckReport, checkFile, explain, reference } from '../config/check.ts';
 import { discoverConfig } from '../config/discover.ts';
-import { printFault, printNotice } from '../config/fault.ts';
+import { printFault, printWarning } from '../config/fault.ts';
 import { hereabouts } from '../config/places.ts';
 import { protocols } from '../protocols/index.ts';
 import type { Options } from './arguments.ts';
@@ -25,7 +25,7 @@ export async function check(options: Options): Promise<number> {
 }
 
 function readable({ path, faults, notices, summary }: CheckReport): string {
-  const told = [...faults.map(printFault), ...notices.map((notice) => `warning: ${printNotice(notice)}`)];
+  const told = [...faults.map(printFault), ...notices.map(printWarning)];
   if (!summary) return [...told, `${path} cannot be used.`].join('\n\n');
   const providers = summary.providers.map(({ name, credentials }) => `${name} (${credentials})`).join(', ');
   return [

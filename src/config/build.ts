@@ -98,7 +98,10 @@ function openChannels(checked: Checked, options: BuildOptions, notices: Notice[]
   const logins = options.logins?.() ?? [];
   collect('', (tools) => openLogins(channels, logins, checked.config, tools));
   if (faults.length > 0)
-    throw new ConfigError(faults.toSorted((a, b) => a.line - b.line || a.column - b.column));
+    throw new ConfigError(
+      faults.toSorted((a, b) => a.line - b.line || a.column - b.column),
+      notices,
+    );
   return [...connections.values()];
 }
 

@@ -1,6 +1,6 @@
 import { buildRuntime, type BuildOptions } from './build.ts';
 import { describe } from './describe.ts';
-import { ConfigError, type ConfigFault, type Notice } from './fault.ts';
+import { byLine, ConfigError, type ConfigFault, type Notice } from './fault.ts';
 import { listenAddress } from './listen.ts';
 import { readConfig } from './read.ts';
 import type { Runtime } from './runtime.ts';
@@ -30,10 +30,10 @@ export async function checkFile(path: string, options: Omit<BuildOptions, 'file'
     const { runtime, notices } = buildRuntime(readConfig(path), { ...options, file: path });
     const summary = summaryOf(runtime);
     await runtime.close();
-    return { path, faults: [], notices: notices.toSorted((a, b) => a.line - b.line), summary };
+    return { path, faults: [], notices: byLine(notices), summary };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    return { path, faults: error.faults, notices: [], summary: undefined };
+    return { path, faults: error.faults, notices: error.notices, summary: undefined };
   }
 }
 

@@ -31,14 +31,24 @@ export interface Notice {
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 
+  /** What else was found: an unknown key is often the reason of a fault. */
+  readonly notices: readonly Notice[];
+
   constructor(
     readonly faults: readonly ConfigFault[],
+    notices: readonly Notice[] = [],
     /** How a start ends with it (sysexits.h): 78 wrong configuration, 77 a file that may not be read. */
     readonly exitCode: 77 | 78 = 78,
   ) {
-    super(faults.map(printFault).join('\n\n'));
+    const ordered = byLine(notices);
+    const warnings = ordered.filter(({ kind }) => kind === 'warning').map(printWarning);
+    super([...faults.map(printFault), ...(warnings.length > 0 ? [warnings.join('\n')] : [])].join('\n\n'));
+    this.notices = ordered;
   }
 }
+
+/** In the order of the file. */
+export const byLine = (notices: readonly Notice[]): Notice[] => notices.toSorted((a, b) => a.line - b.line);
 
 /** `config.yaml:12:9`, or the file alone when there is no place in a text. */
 export const placeOf = ({ file, line, column }: ConfigFault): string =>
@@ -63,6 +73,9 @@ export function printFault(fault: ConfigFault): string {
 export function printNotice({ file, line, path, message }: Notice): string {
   return [line > 0 ? `${file}:${line}` : file, path, message].filter((part) => part !== '').join(': ');
 }
+
+/** A notice as it is printed among other lines. */
+export const printWarning = (notice: Notice): string => `warning: ${printNotice(notice)}`;
 
 const linesBefore = 2;
 const widest = 160;

@@ -31,7 +31,7 @@ export interface Checked {
 /**
  * Reads the text of a config file: YAML, then the schema of every key, then the environment over it, then what only
  * holds between keys.
- * @throws ConfigError with every fault found.
+ * @throws ConfigError with every fault and every notice found.
  */
 export function parseConfig(source: string, origin: Origin): Checked {
   const text = source.replace(/^\ufeff/, '');
@@ -45,7 +45,7 @@ export function parseConfig(source: string, origin: Origin): Checked {
   const parsed = 'empty' in documents ? [] : documents;
   const report = reportOn(text, lines, origin.file);
   report.faults.push(...syntaxFaults(parsed, text, report.faultAtOffset));
-  if (report.faults.some(({ path }) => path === '')) throw new ConfigError(report.faults);
+  if (report.faults.some(({ path }) => path === '')) throw new ConfigError(report.faults, report.notices);
 
   const schema = documentSchema(origin.channels);
   const document = parsed[0] ?? new Document();
@@ -66,7 +66,7 @@ export function parseConfig(source: string, origin: Origin): Checked {
   };
   settle(config, origin.environment, checked, report);
   if (report.faults.length === 0) report.faults.push(...leftOver(schema, config, checked));
-  if (report.faults.length > 0) throw new ConfigError(inOrder(report.faults));
+  if (report.faults.length > 0) throw new ConfigError(inOrder(report.faults), report.notices);
   return checked;
 }
 

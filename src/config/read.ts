@@ -11,7 +11,7 @@ const mostBytes = 16 * 1024 * 1024;
  */
 export function readConfig(path: string): string {
   const refuse = (message: string, expected: string, exitCode?: 77) =>
-    new ConfigError([faultWithout(path, '', message, expected)], exitCode);
+    new ConfigError([faultWithout(path, '', message, expected)], [], exitCode);
   let bytes: Uint8Array;
   try {
     const found = statSync(path);

@@ -130,7 +130,10 @@ export function createSteward(options: StewardOptions): LiveSteward {
     reload: () =>
       inTurn(async () => {
         if (source.path === undefined) return { outcome: 'unchanged', etag: current.runtime.etag };
-        return apply(wholeText(source.path));
+        return apply(wholeText(source.path)).catch((error: unknown) => {
+          if (error instanceof ConfigError) tell(error.notices, told, log);
+          throw error;
+        });
       }),
     refresh: () => inTurn(refresh),
     onSwap(callback) {

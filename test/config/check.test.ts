@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { buildRuntime } from '../../src/config/build.ts';
 import { checkFile, explain, reference } from '../../src/config/check.ts';
+import { readConfig } from '../../src/config/read.ts';
 import { temporaryFolder } from './support.ts';
 
 let folder: ReturnType<typeof temporaryFolder>;
@@ -34,6 +36,19 @@ test('a bad file is told with all its faults, those of channels too', async () =
   expect(summary).toBeUndefined();
   expect(faults.length).toBeGreaterThan(0);
   expect(faults[0]).toMatchObject({ file: path, path: expect.stringMatching(/^claude-api-key\[0\]\./) });
+});
+
+test('warnings are told beside faults, by whoever finds the fault', async () => {
+  const typed = put('prot: 1\nport: many\nws-auth: false\n');
+  const { faults, notices } = await checkFile(typed, { environment: {} });
+  expect(faults.map(({ path }) => path)).toEqual(['port']);
+  expect(notices.map(({ path }) => path)).toEqual(['prot', 'ws-auth']);
+
+  const opened = put('prot: 1\nclaude-api-key:\n  - {api-key: k, base-url: nowhere}\n');
+  expect((await checkFile(opened, { environment: {} })).notices.map(({ path }) => path)).toEqual(['prot']);
+  expect(() => buildRuntime(readConfig(opened), { environment: {}, file: opened })).toThrow(
+    `warning: ${opened}:1: prot: `,
+  );
 });
 
 test('a file that is not there is a fault too', async () => {

@@ -187,7 +187,7 @@ describe('a wrong config is refused with file, line, column, key path, what was 
 
   test('names a variable of the environment that cannot be used', () => {
     expect(
-      messageOf('', { CLIPROXY_PORT: 'high', CLIPROXY_DEBUG: 'maybe', CLIPROXY_ROUTING_STRATEGY: 'x' }),
+      messageOf('{}', { CLIPROXY_PORT: 'high', CLIPROXY_DEBUG: 'maybe', CLIPROXY_ROUTING_STRATEGY: 'x' }),
     ).toBe(
       'environment: CLIPROXY_PORT: found "high"; expected a whole number from 0 to 65535.\n\n' +
         'environment: CLIPROXY_DEBUG: found "maybe"; expected true or false.\n\n' +

@@ -319,6 +319,14 @@ describe('reload', () => {
     expect(steward.current.config.port).toBe(1);
   });
 
+  test('a file with faults: its warnings are told as well, once', async () => {
+    const { steward, lines } = start('{}\n');
+    writeFileSync(path, 'prot: 1\nport: many\n');
+    await refusedBy(steward.reload());
+    await refusedBy(steward.reload());
+    expect(lines.filter(({ fields }) => fields?.path === 'prot')).toHaveLength(1);
+  });
+
   test('does not repeat warnings that were said before', async () => {
     const { steward, lines } = start('prot: 1\n');
     writeFileSync(path, 'prot: 1\ndebgu: 1\n');
