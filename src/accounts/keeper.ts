@@ -10,7 +10,7 @@ import { createRenewals, type LoginSettings } from './renewals.ts';
 import { nameOf, type Place, type RosterEntry, rosterOf } from './roster.ts';
 import { save, type Saved, type SaveOptions } from './save.ts';
 import { createSkew } from './skew.ts';
-import type { Found, Patched, Store } from './store.ts';
+import { type Found, type Patched, type Store, tidy } from './store.ts';
 import { type StoreWatch, watchStore } from './store-watch.ts';
 
 /** One file of the auth folder with the login that it is, where it is one. */
@@ -42,7 +42,7 @@ export interface Keeper {
    * grows old, also where nothing is ever renewed, and nobody wants to know of idle ones.
    */
   askUsed(): Promise<void>;
-  /** Begins to watch the folder and its own clock. */
+  /** Begins to watch the folder and its own clock, and clears away what killed writes left there. */
   start(): void;
   /** Renews one login now. @throws GatewayError with what to do. */
   renew(login: LiveLogin): Promise<void>;
@@ -263,6 +263,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
       watch = watchStore({ folder: store.folder, changed: load });
       watch.follow(found.folders);
       void watch.check();
+      void tidy(store, now());
       schedule();
       for (const login of byId.values()) void inTurn(() => ask(login));
     },

@@ -1,6 +1,6 @@
 import { constants, statSync } from 'node:fs';
 import { chmod, type FileHandle, open, readdir, stat, unlink } from 'node:fs/promises';
-import { basename, dirname, extname, join, relative, sep } from 'node:path';
+import { basename, extname, join, relative, sep } from 'node:path';
 import { type Json, tryParseObject } from '../core/json.ts';
 import { refusal, writeAtomic } from '../state/write.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -240,16 +240,12 @@ async function freeName(folder: string, name: string): Promise<string> {
 }
 
 /** Removes what a write that was killed left behind: our own temporary files that are older than an hour. */
-export async function tidy({ folder }: Pick<Store, 'folder'>, now: number): Promise<number> {
-  let removed = 0;
+export async function tidy({ folder }: Pick<Store, 'folder'>, now: number): Promise<void> {
   const names = await readdir(folder, { recursive: true }).catch(() => [] as string[]);
   for (const name of names) {
     if (!/^\..+\.[0-9a-f]{8}\.tmp$/.test(basename(name))) continue;
-    const path = join(folder, dirname(name), basename(name));
+    const path = join(folder, name);
     const found = await stat(path).catch(() => undefined);
-    if (!found || now - found.mtimeMs < 3_600_000) continue;
-    await unlink(path).catch(() => {});
-    removed++;
+    if (found && now - found.mtimeMs >= 3_600_000) await unlink(path).catch(() => {});
   }
-  return removed;
 }

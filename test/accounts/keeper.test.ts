@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'bun:test';
-import { rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { save } from '../../src/accounts/save.ts';
 import { loginCounts, viewOf } from '../../src/accounts/view.ts';
@@ -277,4 +277,21 @@ describe('quota and models', () => {
     await desk.keeper.ask(login);
     expect(login.state.kind).toBe('ready');
   });
+});
+
+test('the keeper clears away what writes that were killed have left, and nothing else', async () => {
+  open();
+  const written = { '.a.json.0123abcd.tmp': 120, '.b.json.0123abcd.tmp': 1, '.mine.tmp': 120, 'c.json': 120 };
+  for (const [name, minutesAgo] of Object.entries(written)) {
+    desk.write(`team/${name}`, {});
+    const at = (noon - minutesAgo * minutes) / 1000;
+    utimesSync(join(desk.folder, 'team', name), at, at);
+  }
+  desk.keeper.start();
+  while (existsSync(join(desk.folder, 'team/.a.json.0123abcd.tmp'))) await Bun.sleep(1);
+  expect(readdirSync(join(desk.folder, 'team')).sort()).toEqual([
+    '.b.json.0123abcd.tmp',
+    '.mine.tmp',
+    'c.json',
+  ]);
 });
