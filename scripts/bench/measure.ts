@@ -153,7 +153,7 @@ export async function measureRest(setting: GatewaySetting, starts = 20): Promise
   return { readyMs, starts, idleMb };
 }
 
-export function spread(values: readonly number[]): Spread {
+function spread(values: readonly number[]): Spread {
   const sorted = values.toSorted((left, right) => left - right);
   const middle = sorted.length >> 1;
   const upper = sorted[middle] ?? NaN;

@@ -26,7 +26,7 @@ export interface Ratio {
   readonly cpu: number;
 }
 
-export function ratioTo(cells: readonly Cell[], lane: Lane, target: string): Ratio | undefined {
+function ratioTo(cells: readonly Cell[], lane: Lane, target: string): Ratio | undefined {
   const own = cells.find((cell) => cell.target === 'gateway' && same(cell.lane, lane));
   const other = cells.find((cell) => cell.target === target && same(cell.lane, yardstick(lane)));
   if (own === undefined || other === undefined) return undefined;

@@ -11,7 +11,7 @@ export type WholeWire = 'chat' | 'messages';
 /** How a reply comes: whole, as a stream as fast as it can, or as a stream that takes 5 seconds. */
 export type Pace = 'whole' | 'fast' | 'slow';
 
-export const chunksPerStream = 100;
+const chunksPerStream = 100;
 /** Between two chunks of a slow stream. */
 export const slowGapMs = 50;
 

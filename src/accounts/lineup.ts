@@ -127,7 +127,7 @@ export function park(seat: Seat, block: Block): void {
 }
 
 /** Puts a seat behind those with more quota left, until its quota is told anew. */
-export function demote(seat: Seat, low: Standing): void {
+function demote(seat: Seat, low: Standing): void {
   seat.ring.ready.clear(seat.index);
   seat.ring.low.set(seat.index);
   waitAt(low, seat, low.lowUntilMs);

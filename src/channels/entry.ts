@@ -43,7 +43,7 @@ const thinkingSchema = Type.Object(
   { description: 'How the thinking of this model is steered.' },
 );
 
-export const modelSchema = Type.Object({
+const modelSchema = Type.Object({
   name: Type.String({ minLength: 1, description: "The upstream's own name of the model." }),
   alias: text("The name clients use; the upstream's when empty. Several entries with one alias are a pool."),
   'display-name': text('The name shown in model lists.'),

@@ -12,7 +12,7 @@ export interface Told {
 }
 
 /** One window from three headers; undefined when they say neither how much there is nor how much is left. */
-export function windowOf(name: string, told: Told, source: string, now: number): QuotaWindow | undefined {
+function windowOf(name: string, told: Told, source: string, now: number): QuotaWindow | undefined {
   const [limit, remaining] = [numberOf(told.limit), numberOf(told.remaining)];
   if (limit === undefined && remaining === undefined) return undefined;
   const wait = waitOf(told.reset ?? '', now);

@@ -87,7 +87,7 @@ const line = (name: string, value: unknown): string =>
   `${name.padEnd(14)}  ${typeof value === 'string' ? value : JSON.stringify(value, null, 2)}`;
 
 /** Fields as anybody may see them. Names of other programs come in every spelling. */
-export function masked(value: unknown, name = ''): unknown {
+function masked(value: unknown, name = ''): unknown {
   if (typeof value === 'string') return isSecret(name, value) ? mask(value) : maskUrl(value);
   if (Array.isArray(value)) return value.map((item) => masked(item, name));
   if (typeof value !== 'object' || value === null) return value;

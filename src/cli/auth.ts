@@ -22,7 +22,7 @@ const works: Readonly<Record<string, Work>> = {
 };
 
 /** What `auth` alone and `auth help` print. */
-export const authHelp = `cliproxyapi++ auth: sign in to channels, and look after the logins
+const authHelp = `cliproxyapi++ auth: sign in to channels, and look after the logins
 
   auth login [CHANNEL]         sign in; without a channel, list them
       --way WAY                another way of signing in, such as device

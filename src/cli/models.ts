@@ -71,7 +71,7 @@ function keyText(key: string, { config }: Grounds): string {
 }
 
 /** How a name is served, line by line. */
-export function explanationText(body: Json): string {
+function explanationText(body: Json): string {
   const text = (name: string) => readString(body[name]);
   const found = text('found_by');
   const nearest = (readArray(body.nearest) ?? []).join(', ');

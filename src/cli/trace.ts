@@ -54,7 +54,7 @@ function listText(body: Json): string {
 }
 
 /** The timeline of one request. */
-export function traceText(trace: Json): string {
+function traceText(trace: Json): string {
   const text = (name: string) => readString(trace[name]);
   const error = readObject(trace.error);
   return [

@@ -39,7 +39,7 @@ interface Begun {
 const heldBytes = 256 * 1024;
 
 /** Which endpoint is asked for: the path of the route, or Google's verb where the path has an open end. */
-export function operationOf({ route, params }: Exchange): Operation {
+function operationOf({ route, params }: Exchange): Operation {
   const verb = /:([^:]+)$/.exec(params['*'] ?? '')?.[1];
   if (route.path.endsWith('/*') && verb !== undefined) return `/v1beta/models:${verb}`;
   return route.path.replace('/backend-api/codex/', '/v1/') as Operation;

@@ -5,7 +5,7 @@ import type { Walk, Wish } from '../../src/accounts/walk.ts';
 import { type Fault, GatewayError, type Scope } from '../../src/core/error.ts';
 
 /** An account that nobody could sign in with. */
-export const account = (id: string, more: Partial<Account> = {}): Account => ({
+const account = (id: string, more: Partial<Account> = {}): Account => ({
   id,
   provider: 'p',
   label: id,

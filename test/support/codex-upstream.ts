@@ -72,7 +72,7 @@ interface Peer {
 }
 
 export const codexToken = 'at-codex-0123456789abcdef';
-export const codexAccount = 'acct-0123';
+const codexAccount = 'acct-0123';
 
 const path = '/backend-api/codex/responses';
 

@@ -9,7 +9,7 @@ import { parseObject, readObject, type Json } from '../../src/core/json.ts';
 export const fixtures = join(import.meta.dir, '../fixtures');
 
 /** `UPDATE=1 bun test` writes the agreed outputs anew. Never in CI: there a difference is a failure. */
-export const updating = process.env.UPDATE === '1';
+const updating = process.env.UPDATE === '1';
 if (updating && process.env.CI) throw new Error('UPDATE=1 rewrites golden files, which CI must never do.');
 
 /** One case of one protocol. What a case is about decides which inputs it has. */

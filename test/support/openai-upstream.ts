@@ -1,5 +1,4 @@
 import {
-  readArray,
   readNumber,
   readObject,
   readObjects,
@@ -9,7 +8,6 @@ import {
 import { openaiFault } from './openai-checks.ts';
 import { piecesOf, type Asked, type Turn } from './script.ts';
 import { keyOf, madeUp, simulator, type Refusal, type Simulator, type Vendor } from './simulator.ts';
-import type { Received } from './wire-server.ts';
 
 /** A provider that speaks OpenAI Chat Completions as OpenAI does: `/v1/chat/completions` and `/v1/models`. */
 export const openaiUpstream = (): Simulator => simulator(vendor);
@@ -187,7 +185,3 @@ function chunks(turn: Turn, body: Json): string[] {
     lines.push(JSON.stringify({ ...common, choices: [], usage: usageOf(turn) }));
   return [...lines, '[DONE]'];
 }
-
-/** The tool messages and calls of a request, for tests that look at what a gateway sent. */
-export const sentMessages = ({ json: body }: Received): readonly Json[] =>
-  readObjects(readArray(body.messages));

@@ -59,7 +59,7 @@ const wires: Readonly<Record<string, Wire>> = {
   },
 };
 
-export function wireOf(id: string): Wire {
+function wireOf(id: string): Wire {
   const wire = wires[id];
   if (!wire) throw new Error(`Tell test/support/wires.ts how protocol ${id} ends a stream.`);
   return wire;

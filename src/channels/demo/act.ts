@@ -72,7 +72,7 @@ export function act(ask: Ask): Act {
 }
 
 /** Words with the space that follows them, so that joining them gives the text back. */
-export const words = (text: string): readonly string[] => text.match(/\s*\S+\s*|\s+/g) ?? [];
+const words = (text: string): readonly string[] => text.match(/\s*\S+\s*|\s+/g) ?? [];
 
 /** The demo's own measure of text that nobody will say word by word. */
 export const tokensIn = (text: string): number => Math.ceil(text.length / 4);
