@@ -1,10 +1,4 @@
-import {
-  readNumber,
-  readObject,
-  readObjects,
-  readString,
-  type Json,
-} from '../../src/core/json.ts';
+import { readNumber, readObject, readObjects, readString, type Json } from '../../src/core/json.ts';
 import { openaiFault } from './openai-checks.ts';
 import { piecesOf, type Asked, type Turn } from './script.ts';
 import { keyOf, madeUp, simulator, type Refusal, type Simulator, type Vendor } from './simulator.ts';
