@@ -1,12 +1,14 @@
 import { afterEach, describe, expect, test } from 'bun:test';
+import type { Channel } from '../../src/channels/channel.ts';
+import githubCopilot from '../../src/channels/github-copilot/index.ts';
 import type { Json } from '../../src/core/json.ts';
 import { run } from '../../src/core/machine.ts';
 import { protocols } from '../../src/protocols/index.ts';
 import { userAgent } from '../../src/version.ts';
 import { frames } from '../../src/wire/sse.ts';
 import { copilotUpstream, type CopilotUpstream } from '../support/copilot-upstream.ts';
-import { kept, type Kept } from '../support/kept.ts';
 import { terminals } from '../support/wires.ts';
+import { kept, type Kept } from './kept.ts';
 
 /** Every kind of client through the relay to GitHub Copilot, in each of its three protocols. */
 
@@ -23,21 +25,21 @@ afterEach(async () => {
 async function between(asked = false): Promise<Kept> {
   copilot = copilotUpstream();
   const { accessToken } = copilot.provider.issue();
-  const gateway = await kept(
-    'github-copilot',
-    copilot.endpoints,
-    [{ type: 'github-copilot', access_token: accessToken, username: 'Octo-Person' }],
+  const it = await kept({
+    channel: githubCopilot as Channel,
+    endpoints: copilot.endpoints,
+    files: { 'a.json': { type: 'github-copilot', access_token: accessToken, username: 'Octo-Person' } },
     asked,
-  );
-  open.push(gateway, copilot);
-  return gateway;
+  });
+  open.push(it, copilot);
+  return it;
 }
 
 /** The service has told its models, so that each is spoken to as it lists it. */
 const informed = () => between(true);
 
-const post = async ({ it }: Kept, path: string, body: Json) => {
-  const response = await it.post(path, JSON.stringify(body));
+const post = async ({ gateway }: Kept, path: string, body: Json) => {
+  const response = await gateway.post(path, JSON.stringify(body));
   return {
     status: response.status,
     headers: response.headers,
@@ -70,16 +72,16 @@ describe.each(models)('%s is asked at %s', (model, path) => {
   ] as const;
 
   test.each(clients)('by a client of %s, whole and as a stream', async (protocol, route, body) => {
-    const gateway = await informed();
+    const it = await informed();
     const gemini = protocol === 'gemini';
     const whole = await post(
-      gateway,
+      it,
       gemini ? `${route}:generateContent` : route,
       gemini ? body : { ...body, model },
     );
     expect(whole.status).toBe(200);
     expect(JSON.stringify(whole.json)).toContain('19 20');
-    const streamed = await gateway.it.post(
+    const streamed = await it.gateway.post(
       gemini ? `${route}:streamGenerateContent?alt=sse` : route,
       JSON.stringify(gemini ? body : { ...body, model, stream: true }),
     );
@@ -92,10 +94,10 @@ describe.each(models)('%s is asked at %s', (model, path) => {
 
 describe('what is sent', () => {
   test('names us where a name is free, and says who goes on and that there is a picture', async () => {
-    const gateway = await between();
+    const it = await between();
     const picture = { type: 'image_url', image_url: { url: 'data:image/png;base64,iVBORw0KGgo=' } };
-    await post(gateway, '/v1/chat/completions', chat({ messages: [{ role: 'user', content: [picture] }] }));
-    await post(gateway, '/v1/chat/completions', chat());
+    await post(it, '/v1/chat/completions', chat({ messages: [{ role: 'user', content: [picture] }] }));
+    await post(it, '/v1/chat/completions', chat());
     const [pictured, plain] = copilot.accepted.map(({ headers }) => headers) as [Headers, Headers];
     expect(pictured.get('copilot-vision-request')).toBe('true');
     expect(plain.get('copilot-vision-request')).toBeNull();
@@ -106,12 +108,12 @@ describe('what is sent', () => {
   });
 
   test('is what the service takes: one string of an assistant, one word of a choice, no tiers', async () => {
-    const gateway = await between();
+    const it = await between();
     const tools = [
       { type: 'function', function: { name: 'look_up', parameters: { type: 'object', properties: {} } } },
     ];
     const first = await post(
-      gateway,
+      it,
       '/v1/chat/completions',
       chat({
         messages: [{ role: 'user', content: 'use the tool look_up' }],
@@ -122,7 +124,7 @@ describe('what is sent', () => {
     const [called] = first.json.choices[0].message.tool_calls;
     expect(called.function.name).toBe('look_up');
     const second = await post(
-      gateway,
+      it,
       '/v1/chat/completions',
       chat({
         tools,
@@ -135,7 +137,7 @@ describe('what is sent', () => {
     );
     expect(second.json.choices[0].message.content).toBe('The tool said: sunny');
     expect(copilot.accepted.at(-1)!.headers.get('x-initiator')).toBe('agent');
-    const tiered = await post(gateway, '/v1/responses', {
+    const tiered = await post(it, '/v1/responses', {
       model: 'gpt-5-codex',
       input: 'say hello',
       service_tier: 'priority',
@@ -144,8 +146,8 @@ describe('what is sent', () => {
   });
 
   test('of a thinking client reaches Claude in its own words', async () => {
-    const gateway = await informed();
-    const { json } = await post(gateway, '/v1/messages', {
+    const it = await informed();
+    const { json } = await post(it, '/v1/messages', {
       model: 'claude-sonnet-4.5',
       max_tokens: 9000,
       thinking: { type: 'enabled', budget_tokens: 2048 },
@@ -157,33 +159,33 @@ describe('what is sent', () => {
 
 describe('a session', () => {
   test('that is over is replaced once for fifty requests, and every one is answered', async () => {
-    const gateway = await between();
-    await post(gateway, '/v1/chat/completions', chat());
+    const it = await between();
+    await post(it, '/v1/chat/completions', chat());
     copilot.expireSessions();
     const answers = await Promise.all(
-      Array.from({ length: 50 }, () => post(gateway, '/v1/chat/completions', chat())),
+      Array.from({ length: 50 }, () => post(it, '/v1/chat/completions', chat())),
     );
     expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 50 }, () => 200));
     expect(copilot.sessions).toBe(2);
   });
 
   test('that GitHub refuses for good needs a person, and says which command to run', async () => {
-    const gateway = await between();
-    const [login] = gateway.logins;
+    const it = await between();
+    const login = it.login('a.json');
     copilot.sessionNext.push({ status: 401, body: { message: 'Bad credentials' } });
-    const { status } = await post(gateway, '/v1/chat/completions', chat());
+    const { status } = await post(it, '/v1/chat/completions', chat());
     expect(status).toBeGreaterThanOrEqual(500);
-    expect(login!.state).toMatchObject({
+    expect(login.state).toMatchObject({
       kind: 'needs-login',
       command: 'cliproxyapi++ auth login github-copilot',
     });
   });
 
   test('that the account may not open rests the account and says why', async () => {
-    const gateway = await between();
+    const it = await between();
     const details = { message: 'No access to GitHub Copilot found.' };
     copilot.sessionNext.push({ status: 403, body: { message: 'Forbidden', error_details: details } });
-    const { status, json } = await post(gateway, '/v1/chat/completions', chat());
+    const { status, json } = await post(it, '/v1/chat/completions', chat());
     expect(status).toBe(503);
     expect(JSON.stringify(json)).toContain('No access to GitHub Copilot found.');
   });
@@ -205,9 +207,9 @@ test.each([
   ],
   [500, { error: { message: 'Oops' } }, {}, 502],
 ])('a refusal with %i %j is told in the client’s words', async (status, body, headers, told) => {
-  const gateway = await between();
+  const it = await between();
   copilot.next.push({ status, body, headers });
-  const answer = await post(gateway, '/v1/chat/completions', chat());
+  const answer = await post(it, '/v1/chat/completions', chat());
   expect(answer.status).toBe(told);
   if (status === 429) expect(answer.headers.get('retry-after')).toBe('11');
 });

@@ -25,10 +25,18 @@ export interface KeptOptions {
   readonly files: Readonly<Record<string, Json>>;
   /** More of config.yaml. */
   readonly config?: string;
+  /** Whether the providers have told their models before the first request, as after a start; yes by default. */
+  readonly asked?: boolean;
 }
 
 /** Loads the logins, asks for their models as the program does at its start, and begins to answer. */
-export async function kept({ channel, endpoints, files, config = '' }: KeptOptions): Promise<Kept> {
+export async function kept({
+  channel,
+  endpoints,
+  files,
+  config = '',
+  asked = true,
+}: KeptOptions): Promise<Kept> {
   const place = temporaryFolder();
   const folder = join(place.path, 'auth');
   mkdirSync(folder, { mode: 0o700 });
@@ -47,7 +55,7 @@ export async function kept({ channel, endpoints, files, config = '' }: KeptOptio
     log,
   });
   await keeper.load();
-  for (const { login } of keeper.files) if (login) await keeper.ask(login);
+  for (const { login } of keeper.files) if (asked && login) await keeper.ask(login);
   const moved = Object.entries(endpoints).map(([name, url]) => `    ${name}: ${url}\n`);
   const text = `oauth-endpoints:\n  ${channel.id}:\n${moved.join('')}${config}`;
   const gateway = standing(text, [], () => keeper.logins);

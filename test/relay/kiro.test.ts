@@ -1,14 +1,16 @@
 import { afterEach, describe, expect, test } from 'bun:test';
+import kiroChannel from '../../src/channels/kiro/index.ts';
+import type { Channel } from '../../src/channels/channel.ts';
 import type { Json } from '../../src/core/json.ts';
 import { run } from '../../src/core/machine.ts';
 import { protocols } from '../../src/protocols/index.ts';
 import { userAgent } from '../../src/version.ts';
 import { frames } from '../../src/wire/sse.ts';
-import { kept, type Kept } from '../support/kept.ts';
 import { awsEvent } from '../support/kiro-frames.ts';
 import { kiroProfile, kiroUpstream, type KiroUpstream } from '../support/kiro-upstream.ts';
 import { refusingUrl } from '../support/upstream.ts';
 import { terminals } from '../support/wires.ts';
+import { kept, type Kept } from './kept.ts';
 
 /** Every kind of client through the relay to Kiro, with the real keeper of logins between. */
 
@@ -33,22 +35,27 @@ async function between(
   const { clientId, clientSecret } = kiro.auth.client();
   const caller = { method, profileArn: social ? kiroProfile : undefined };
   const tokens = kiro.auth.issue(caller, social ? undefined : clientId);
-  const gateway = await kept('kiro', { ...kiro.endpoints, ...addresses }, [
-    {
-      type: 'kiro',
-      email: 'person@example.com',
-      auth_method: method,
-      access_token: tokens.accessToken,
-      refresh_token: tokens.refreshToken,
-      expires_at: new Date(Date.now() + 3_600_000).toISOString(),
-      // Also in the files of other logins than social ones, whose requests must not name it.
-      profile_arn: kiroProfile,
-      ...(social ? { provider: 'Google' } : { client_id: clientId, client_secret: clientSecret }),
-      ...more,
+  const it = await kept({
+    channel: kiroChannel as Channel,
+    endpoints: { ...kiro.endpoints, ...addresses },
+    files: {
+      'a.json': {
+        type: 'kiro',
+        email: 'person@example.com',
+        auth_method: method,
+        access_token: tokens.accessToken,
+        refresh_token: tokens.refreshToken,
+        expires_at: new Date(Date.now() + 3_600_000).toISOString(),
+        // Also in the files of other logins than social ones, whose requests must not name it.
+        profile_arn: kiroProfile,
+        ...(social ? { provider: 'Google' } : { client_id: clientId, client_secret: clientSecret }),
+        ...more,
+      },
     },
-  ]);
-  open.push(gateway, kiro);
-  return gateway;
+    asked: false,
+  });
+  open.push(it, kiro);
+  return it;
 }
 
 interface Client {
@@ -92,8 +99,8 @@ const clients: readonly Client[] = [
   },
 ];
 
-const post = async ({ it }: Kept, path: string, body: Json) => {
-  const response = await it.post(path, JSON.stringify(body));
+const post = async ({ gateway }: Kept, path: string, body: Json) => {
+  const response = await gateway.post(path, JSON.stringify(body));
   return {
     status: response.status,
     headers: response.headers,
@@ -111,8 +118,8 @@ describe.each(clients)('a client of $protocol', ({ protocol, path, body, text })
   });
 
   test('gets a stream with one end', async () => {
-    const { it } = await between();
-    const response = await it.post(path(true), JSON.stringify(body('count to 30', true)));
+    const { gateway } = await between();
+    const response = await gateway.post(path(true), JSON.stringify(body('count to 30', true)));
     const sent = run(frames(), [new Uint8Array(await response.arrayBuffer())]);
     const speaker = protocols.find(({ id }) => id === protocol)!;
     expect(terminals(speaker, sent)).toEqual({ count: 1, last: 'finish' });
@@ -120,9 +127,9 @@ describe.each(clients)('a client of $protocol', ({ protocol, path, body, text })
   });
 
   test('is told of damage in the middle of a stream by one error in its own words', async () => {
-    const { it } = await between();
+    const { gateway } = await between();
     kiro.next.push({ damageAt: 2500 });
-    const response = await it.post(path(true), JSON.stringify(body('count to 30', true)));
+    const response = await gateway.post(path(true), JSON.stringify(body('count to 30', true)));
     expect(response.status).toBe(200);
     const sent = run(frames(), [new Uint8Array(await response.arrayBuffer())]);
     const speaker = protocols.find(({ id }) => id === protocol)!;
@@ -130,14 +137,14 @@ describe.each(clients)('a client of $protocol', ({ protocol, path, body, text })
   });
 
   test('is refused in its own shape', async () => {
-    const gateway = await between();
+    const it = await between();
     for (let place = 0; place < 2; place++)
       kiro.next.push({
         status: 429,
         body: { message: 'Too many requests' },
         headers: { 'retry-after': '9' },
       });
-    const { status, headers, json } = await post(gateway, path(false), body('Hi', false));
+    const { status, headers, json } = await post(it, path(false), body('Hi', false));
     expect([status, headers.get('retry-after')]).toEqual([429, '9']);
     expect(JSON.stringify(json)).toContain('Too many requests');
   });
@@ -147,8 +154,8 @@ describe('what is sent', () => {
   test.each(['social', 'builder-id'] as const)(
     'names us, and the profile of a %s login only when it must',
     async (method) => {
-      const gateway = await between(method);
-      expect((await post(gateway, '/v1/chat/completions', chat({}))).status).toBe(200);
+      const it = await between(method);
+      expect((await post(it, '/v1/chat/completions', chat({}))).status).toBe(200);
       const [{ headers, body, place }] = kiro.accepted as [(typeof kiro.accepted)[number]];
       expect(place).toBe('q');
       expect(headers.get('user-agent')).toBe(userAgent);
@@ -158,25 +165,25 @@ describe('what is sent', () => {
   );
 
   test('goes to the preferred place first, and to the next one when a place throttles', async () => {
-    const gateway = await between('social', { preferred_endpoint: 'codewhisperer' });
+    const it = await between('social', { preferred_endpoint: 'codewhisperer' });
     kiro.next.push({ status: 429, body: { message: 'Slow down' } });
-    expect((await post(gateway, '/v1/chat/completions', chat({}))).status).toBe(200);
+    expect((await post(it, '/v1/chat/completions', chat({}))).status).toBe(200);
     expect(kiro.accepted.map(({ place }) => place)).toEqual(['q']);
-    expect((await post(gateway, '/v1/chat/completions', chat({}))).status).toBe(200);
+    expect((await post(it, '/v1/chat/completions', chat({}))).status).toBe(200);
     expect(kiro.accepted.at(-1)!.place).toBe('codewhisperer');
   });
 
   test('goes to the next place when the first cannot be reached', async () => {
-    const gateway = await between('social', {}, { api: refusingUrl() });
-    expect((await post(gateway, '/v1/chat/completions', chat({}))).status).toBe(200);
+    const it = await between('social', {}, { api: refusingUrl() });
+    expect((await post(it, '/v1/chat/completions', chat({}))).status).toBe(200);
     expect(kiro.accepted.map(({ place }) => place)).toEqual(['codewhisperer']);
   });
 
   test('carries instructions on every turn, and a picture', async () => {
-    const gateway = await between();
+    const it = await between();
     const picture = { type: 'image_url', image_url: { url: 'data:image/png;base64,iVBORw0KGgo=' } };
     const { json } = await post(
-      gateway,
+      it,
       '/v1/chat/completions',
       chat({
         messages: [
@@ -204,16 +211,16 @@ describe('an answer', () => {
   ];
 
   test('calls a tool under its own name and goes on with its result', async () => {
-    const gateway = await between();
+    const it = await between();
     const messages: Json[] = [{ role: 'user', content: 'use the tool mcp_look_up' }];
-    const first = await post(gateway, '/v1/chat/completions', chat({ messages, tools }));
+    const first = await post(it, '/v1/chat/completions', chat({ messages, tools }));
     const { message, finish_reason: reason } = first.json.choices[0];
     expect(reason).toBe('tool_calls');
     expect(message.tool_calls[0].function.name).toBe('mcp.look/up');
     expect(JSON.parse(message.tool_calls[0].function.arguments).city).toContain('Zürich');
     const result = { role: 'tool', tool_call_id: message.tool_calls[0].id, content: 'sunny' };
     const second = await post(
-      gateway,
+      it,
       '/v1/chat/completions',
       chat({ messages: [...messages, message, result], tools }),
     );
@@ -221,8 +228,8 @@ describe('an answer', () => {
   });
 
   test('goes on although a client lost a result and sends a strange one', async () => {
-    const gateway = await between();
-    const { status } = await post(gateway, '/v1/messages', {
+    const it = await between();
+    const { status } = await post(it, '/v1/messages', {
       model,
       max_tokens: 100,
       tools: [{ name: 'look_up', input_schema: { type: 'object' } }],
@@ -236,9 +243,9 @@ describe('an answer', () => {
   });
 
   test.each(['events', 'tags'] as const)('shows thoughts that come as %s', async (thoughts) => {
-    const gateway = await between();
+    const it = await between();
     kiro.manner.thoughts = thoughts;
-    const { json } = await post(gateway, '/v1/messages', {
+    const { json } = await post(it, '/v1/messages', {
       model,
       max_tokens: 9000,
       thinking: { type: 'enabled', budget_tokens: 2048 },
@@ -250,33 +257,33 @@ describe('an answer', () => {
   });
 
   test('that does not say what it cost is estimated, and the log says so', async () => {
-    const gateway = await between();
+    const it = await between();
     kiro.manner.counts = 'none';
-    const { json } = await post(gateway, '/v1/chat/completions', chat({}));
+    const { json } = await post(it, '/v1/chat/completions', chat({}));
     expect(json.usage.prompt_tokens).toBeGreaterThan(20);
-    expect(JSON.stringify(await gateway.it.line(1))).toContain('"estimated":true');
+    expect(JSON.stringify(await it.gateway.line(1))).toContain('"estimated":true');
   });
 
   test('that fails before its first word is an error with a status', async () => {
-    const gateway = await between();
+    const it = await between();
     kiro.next.push({ exception: 'ThrottlingException', message: 'Slow down.', after: 0 });
-    const { status } = await post(gateway, '/v1/chat/completions', chat({ stream: true }));
+    const { status } = await post(it, '/v1/chat/completions', chat({ stream: true }));
     expect(status).toBe(429);
   });
 
   test('that ends inside a message is an error, not a short answer', async () => {
-    const gateway = await between();
+    const it = await between();
     kiro.next.push({ cutAt: 700 });
-    const { status, json } = await post(gateway, '/v1/chat/completions', chat({}));
+    const { status, json } = await post(it, '/v1/chat/completions', chat({}));
     expect([status, json.error.code]).toEqual([502, 'stream_interrupted']);
   });
 
   test('with a call written as text stays text', async () => {
-    const gateway = await between();
+    const it = await between();
     kiro.next.push({
       messages: [awsEvent('assistantResponseEvent', { content: '[Called f with args: {}]' })],
     });
-    const { json } = await post(gateway, '/v1/chat/completions', chat({}));
+    const { json } = await post(it, '/v1/chat/completions', chat({}));
     expect(json.choices[0].message).toMatchObject({ content: '[Called f with args: {}]' });
     expect(json.choices[0].finish_reason).toBe('stop');
   });
@@ -284,22 +291,22 @@ describe('an answer', () => {
 
 describe('an account', () => {
   test('whose token is over is renewed once for fifty requests, and every one is answered', async () => {
-    const gateway = await between('builder-id');
+    const it = await between('builder-id');
     kiro.auth.expireAll();
     const answers = await Promise.all(
-      Array.from({ length: 50 }, () => post(gateway, '/v1/chat/completions', chat({}))),
+      Array.from({ length: 50 }, () => post(it, '/v1/chat/completions', chat({}))),
     );
     expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 50 }, () => 200));
     expect(kiro.auth.counts).toMatchObject({ refresh: 1, reused: 0 });
   });
 
   test('that cannot be renewed says which command to run', async () => {
-    const gateway = await between();
+    const it = await between();
     kiro.auth.expireAll();
     kiro.auth.next.push({ status: 401, body: { message: 'Bad credentials' } });
-    const { status, json } = await post(gateway, '/v1/chat/completions', chat({}));
+    const { status, json } = await post(it, '/v1/chat/completions', chat({}));
     expect(status).toBeGreaterThanOrEqual(500);
-    expect(gateway.logins[0]!.state).toMatchObject({
+    expect(it.login('a.json').state).toMatchObject({
       kind: 'needs-login',
       command: 'cliproxyapi++ auth login kiro',
     });
@@ -327,27 +334,23 @@ describe('an account', () => {
       'request_too_large',
     ],
   ])('that is refused with %i %j answers %i %s', async (status, body, told, code) => {
-    const gateway = await between();
+    const it = await between();
     kiro.next.push({ status, body });
-    const answer = await post(gateway, '/v1/chat/completions', chat({}));
+    const answer = await post(it, '/v1/chat/completions', chat({}));
     expect(answer.status).toBe(told);
     expect(JSON.stringify(answer.json)).toContain(code);
   });
 
   test('has no model of another name in silence', async () => {
-    const gateway = await between();
-    const { status, json } = await post(
-      gateway,
-      '/v1/chat/completions',
-      chat({ model: 'kiro-claude-sonnet-9' }),
-    );
+    const it = await between();
+    const { status, json } = await post(it, '/v1/chat/completions', chat({ model: 'kiro-claude-sonnet-9' }));
     expect([status, json.error.code]).toEqual([404, 'model_not_found']);
     expect(kiro.accepted).toEqual([]);
   });
 
   test('offers its models under its own names and under Anthropic’s', async () => {
-    const gateway = await between();
-    const { status } = await post(gateway, '/v1/chat/completions', chat({ model: 'claude-sonnet-4-5' }));
+    const it = await between();
+    const { status } = await post(it, '/v1/chat/completions', chat({ model: 'claude-sonnet-4-5' }));
     expect(status).toBe(200);
     const { currentMessage } = kiro.accepted[0]!.body.conversationState as any;
     expect(currentMessage.userInputMessage.modelId).toBe('claude-sonnet-4.5');

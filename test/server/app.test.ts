@@ -3,7 +3,7 @@ import { Elysia, t } from 'elysia';
 import { GatewayError } from '../../src/core/error.ts';
 import { protocols } from '../../src/protocols/index.ts';
 import { aliases } from '../../src/server/paths.ts';
-import { key, stand } from './support.ts';
+import { key, openPaths, stand } from './support.ts';
 
 const body = '{"model":"demo"}';
 
@@ -237,17 +237,7 @@ describe('the table of routes', () => {
     keys: [key],
     admin: () => new Elysia().get('/v0/management/config', () => ''),
   });
-  const open = new Set([
-    '/',
-    '/health',
-    '/healthz',
-    '/readyz',
-    '/openapi.json',
-    '/openapi.yaml',
-    '/api/',
-    '/api/scalar.js',
-  ]);
-  const isOpen = (path: string) => open.has(path) || path.startsWith('/v0/management') || path === '/*';
+  const isOpen = (path: string) => openPaths.has(path) || path.startsWith('/v0/management') || path === '/*';
   const guarded = app.routes.filter(({ path }) => !isOpen(path));
 
   test('holds every route of every protocol, and its aliases', () => {

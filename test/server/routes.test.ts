@@ -17,7 +17,7 @@ import { createState } from '../../src/state/state.ts';
 import { createTraces, traceLimits } from '../../src/telemetry/traces.ts';
 import { temporaryFolder } from '../config/support.ts';
 import { testNet } from '../support/net.ts';
-import { stand } from './support.ts';
+import { openPaths, stand } from './support.ts';
 
 /** Every route of the whole program belongs to one class, and each class keeps its promise to strangers. */
 
@@ -78,16 +78,6 @@ afterAll(async () => {
 
 // ------------------------------------------------------------------------------------------------------- the classes
 
-const open = new Set([
-  '/',
-  '/health',
-  '/healthz',
-  '/readyz',
-  '/openapi.json',
-  '/openapi.yaml',
-  '/api/',
-  '/api/scalar.js',
-]);
 const channelsOfOld = ['anthropic', 'codex', 'antigravity', 'google', 'kiro', 'iflow', 'xai', 'gitlab'];
 const callbacks = new Set([
   ...channelsOfOld.map((word) => `/${word}/callback`),
@@ -119,7 +109,7 @@ type Class = 'open' | 'callback' | 'page' | 'client' | 'management' | 'nothing';
 /** @throws when nobody has said what kind of route it is. */
 function classOf(method: string, path: string): Class {
   if ((method === 'ALL' || method === 'OPTIONS') && catchAll.has(path)) return 'nothing';
-  if (open.has(path)) return 'open';
+  if (openPaths.has(path)) return 'open';
   if (callbacks.has(path)) return 'callback';
   if (pages.has(path)) return 'page';
   if (path.startsWith('/v0/management/')) return 'management';
@@ -151,7 +141,7 @@ test('every route has a class', () => {
   const counts = Object.fromEntries(
     (['open', 'callback', 'page', 'client', 'management'] as const).map((kind) => [kind, of(kind).length]),
   );
-  expect(counts.open).toBeGreaterThanOrEqual(open.size);
+  expect(counts.open).toBeGreaterThanOrEqual(openPaths.size);
   expect(counts.callback).toBe(2 * callbacks.size);
   for (const count of Object.values(counts)) expect(count).toBeGreaterThan(5);
   expect(() => classOf('GET', '/v1/new-route')).toThrow('Nobody has said');

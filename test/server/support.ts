@@ -117,3 +117,15 @@ const demoCards: readonly ModelCard[] = [
   { id: 'demo', displayName: 'Demo', ownedBy: 'demo', created: 1_760_000_000 },
   { id: 'team-a/claude', displayName: 'Claude', ownedBy: 'anthropic', created: 1_760_000_000 },
 ];
+
+/** What anybody may ask, without a key. */
+export const openPaths: ReadonlySet<string> = new Set([
+  '/',
+  '/health',
+  '/healthz',
+  '/readyz',
+  '/openapi.json',
+  '/openapi.yaml',
+  '/api/',
+  '/api/scalar.js',
+]);
