@@ -1,10 +1,10 @@
 import { join } from 'node:path';
-import { createEntitlements, type Entitlements, entitlementLimits } from './accounts/entitlements.ts';
-import type { Keeper } from './accounts/keeper.ts';
+import { createEntitlements, type Entitlements, entitlementLimits } from './accounts/pool/entitlements.ts';
+import type { Keeper } from './accounts/logins/keeper.ts';
 import type { Login } from './accounts/login.ts';
-import { Pool } from './accounts/pool.ts';
-import { restLimits, restStore } from './accounts/rest-store.ts';
-import { createTally } from './accounts/tally.ts';
+import { Pool } from './accounts/pool/pool.ts';
+import { restLimits, restStore } from './accounts/pool/rest-store.ts';
+import { createTally } from './accounts/pool/tally.ts';
 import { createGate, guardBy } from './admin/gate.ts';
 import type { AdminHall } from './admin/hall.ts';
 import { createAdmin } from './admin/index.ts';

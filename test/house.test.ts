@@ -90,6 +90,15 @@ describe('import ranks', () => {
     expect(wrong).toEqual([]);
   });
 
+  test('the pool pays with an account, however it was signed in to', () => {
+    const wrong = offenders(({ path, imports }) =>
+      path.startsWith('src/accounts/') && !path.startsWith('src/accounts/logins/')
+        ? imports.filter((target) => target.startsWith('src/accounts/logins/'))
+        : [],
+    );
+    expect(wrong).toEqual([]);
+  });
+
   test('whoever stands outside a protocol folder imports only its index.ts', () => {
     const wrong = offenders(({ path, imports }) =>
       imports.filter((target) => {
@@ -139,7 +148,7 @@ describe('who may touch what', () => {
   test('only stores, config, telemetry and the command line touch the disk', () => {
     // The port's holder is found in /proc, which is no disk.
     const allowed =
-      /^src\/(server\/port-holder\.ts|accounts\/store[\w-]*\.ts|config\/|state\/|telemetry\/|cli\/|serve\.ts|main\.ts)/;
+      /^src\/(server\/port-holder\.ts|accounts\/logins\/store[\w-]*\.ts|config\/|state\/|telemetry\/|cli\/|serve\.ts|main\.ts)/;
     const wrong = offenders(({ path, code, imports }) => {
       if (allowed.test(path)) return [];
       const modules = imports.filter((target) => /^(node:)?fs(\/promises)?$|^bun:sqlite$/.test(target));

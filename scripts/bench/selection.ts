@@ -1,4 +1,4 @@
-import { type Option, Pool } from '../../src/accounts/pool.ts';
+import { type Option, Pool } from '../../src/accounts/pool/pool.ts';
 import { defaultPolicy, strategies, type Strategy } from '../../src/accounts/policy.ts';
 import { GatewayError } from '../../src/core/error.ts';
 import { conversationOf } from '../../src/relay/session.ts';

@@ -1,7 +1,7 @@
-import { readImport } from '../accounts/import.ts';
-import type { Keeper, Kept } from '../accounts/keeper.ts';
-import type { Place } from '../accounts/roster.ts';
-import type { Saved } from '../accounts/save.ts';
+import { readImport } from '../accounts/logins/import.ts';
+import type { Keeper, Kept } from '../accounts/logins/keeper.ts';
+import type { Place } from '../accounts/logins/roster.ts';
+import type { Saved } from '../accounts/logins/save.ts';
 import { GatewayError } from '../core/error.ts';
 import { type Json, readArray, readObject, tryParseObject } from '../core/json.ts';
 import { readBody, readFiles } from './body.ts';

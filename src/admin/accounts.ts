@@ -1,7 +1,7 @@
 import { type TSchema, Type } from '@sinclair/typebox';
 import type { Account } from '../accounts/account.ts';
-import type { Keeper, Kept } from '../accounts/keeper.ts';
-import { exclusionView } from '../accounts/view.ts';
+import type { Keeper, Kept } from '../accounts/logins/keeper.ts';
+import { exclusionView } from '../accounts/logins/view.ts';
 import { GatewayError } from '../core/error.ts';
 import { compact, type Json, readBoolean, readString } from '../core/json.ts';
 import { familyOf } from '../models/catalog.ts';

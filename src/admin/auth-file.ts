@@ -1,6 +1,6 @@
 import { numberField, textField } from '../accounts/fields.ts';
-import type { Kept } from '../accounts/keeper.ts';
-import { viewOf } from '../accounts/view.ts';
+import type { Kept } from '../accounts/logins/keeper.ts';
+import { viewOf } from '../accounts/logins/view.ts';
 import type { Account } from '../accounts/account.ts';
 import { compact, readBoolean, readObject, readString, tryParseObject, type Json } from '../core/json.ts';
 import type { AdminHall } from './hall.ts';

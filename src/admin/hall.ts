@@ -1,8 +1,8 @@
-import type { Entitlements } from '../accounts/entitlements.ts';
-import type { Keeper } from '../accounts/keeper.ts';
-import type { Pool } from '../accounts/pool.ts';
-import type { SignIns } from '../accounts/sign-in.ts';
-import type { Tally } from '../accounts/tally.ts';
+import type { Entitlements } from '../accounts/pool/entitlements.ts';
+import type { Keeper } from '../accounts/logins/keeper.ts';
+import type { Pool } from '../accounts/pool/pool.ts';
+import type { SignIns } from '../accounts/logins/sign-in.ts';
+import type { Tally } from '../accounts/pool/tally.ts';
 import type { Steward } from '../config/runtime.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { Traces } from '../telemetry/traces.ts';

@@ -1,8 +1,8 @@
 import { Type } from '@sinclair/typebox';
 import { textField } from '../accounts/fields.ts';
-import type { Keeper } from '../accounts/keeper.ts';
-import type { LiveLogin } from '../accounts/live-login.ts';
-import { quotaView } from '../accounts/view.ts';
+import type { Keeper } from '../accounts/logins/keeper.ts';
+import type { LiveLogin } from '../accounts/logins/live-login.ts';
+import { quotaView } from '../accounts/logins/view.ts';
 import { compact, type Json } from '../core/json.ts';
 import { failures, parameter } from './docs.ts';
 import type { AdminHall, AdminRoute } from './hall.ts';

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox';
-import type { Pool } from '../accounts/pool.ts';
+import type { Pool } from '../accounts/pool/pool.ts';
 import type { Steward } from '../config/runtime.ts';
 import { explainModel, modelRows } from '../relay/explain.ts';
 import { failures, parameter } from './docs.ts';

@@ -1,5 +1,5 @@
 import { type TSchema, Type } from '@sinclair/typebox';
-import type { Place } from '../accounts/roster.ts';
+import type { Place } from '../accounts/logins/roster.ts';
 import { type Json, readArray, readObject, readString } from '../core/json.ts';
 import { readJson } from './body.ts';
 import { editConfig } from './config-edit.ts';

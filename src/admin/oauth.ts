@@ -1,8 +1,8 @@
 import { Type } from '@sinclair/typebox';
-import { absenceOf } from '../accounts/absent.ts';
-import type { Keeper } from '../accounts/keeper.ts';
-import type { Place } from '../accounts/roster.ts';
-import { parametersOf, type Returned, type SignIn, type SignIns } from '../accounts/sign-in.ts';
+import { absenceOf } from '../accounts/logins/absent.ts';
+import type { Keeper } from '../accounts/logins/keeper.ts';
+import type { Place } from '../accounts/logins/roster.ts';
+import { parametersOf, type Returned, type SignIn, type SignIns } from '../accounts/logins/sign-in.ts';
 import type { Way } from '../accounts/steps.ts';
 import { GatewayError } from '../core/error.ts';
 import { compact, type Json, readString } from '../core/json.ts';

@@ -2,7 +2,7 @@ import { type Account, accountId } from '../accounts/account.ts';
 import { fieldOf, flagField, numberField } from '../accounts/fields.ts';
 import { limitsIn } from '../accounts/limits.ts';
 import type { Login } from '../accounts/login.ts';
-import { proxyIn } from '../accounts/roster.ts';
+import { proxyIn } from '../accounts/logins/roster.ts';
 import { compact, readObject } from '../core/json.ts';
 import { type HeaderRules, headerRules } from './entry.ts';
 import type { Tools } from './channel.ts';

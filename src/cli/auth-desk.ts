@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import type { Entitlements } from '../accounts/entitlements.ts';
-import type { Keeper, Kept } from '../accounts/keeper.ts';
-import type { Place } from '../accounts/roster.ts';
-import { absenceOf, isAbsent } from '../accounts/absent.ts';
+import type { Entitlements } from '../accounts/pool/entitlements.ts';
+import type { Keeper, Kept } from '../accounts/logins/keeper.ts';
+import type { Place } from '../accounts/logins/roster.ts';
+import { absenceOf, isAbsent } from '../accounts/logins/absent.ts';
 import { expandPath, hereabouts } from '../config/places.ts';
 import { resolvePaths } from '../config/paths.ts';
 import { sqliteShelf } from '../state/sqlite.ts';

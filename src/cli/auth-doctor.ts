@@ -1,6 +1,6 @@
-import { examine, type Finding } from '../accounts/doctor.ts';
-import { readImport } from '../accounts/import.ts';
-import { localFiles } from '../accounts/store-import.ts';
+import { examine, type Finding } from '../accounts/logins/doctor.ts';
+import { readImport } from '../accounts/logins/import.ts';
+import { localFiles } from '../accounts/logins/store-import.ts';
 import type { Options } from './arguments.ts';
 import type { AuthDesk } from './auth-desk.ts';
 import { channelsWithLogins } from './auth-files.ts';

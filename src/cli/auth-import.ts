@@ -1,6 +1,6 @@
-import { readImport } from '../accounts/import.ts';
-import { type ImportFile, importFiles, localFiles } from '../accounts/store-import.ts';
-import type { Place } from '../accounts/roster.ts';
+import { readImport } from '../accounts/logins/import.ts';
+import { type ImportFile, importFiles, localFiles } from '../accounts/logins/store-import.ts';
+import type { Place } from '../accounts/logins/roster.ts';
 import { expandPath, hereabouts } from '../config/places.ts';
 import type { Options } from './arguments.ts';
 import { type AuthDesk, AuthFailure, placeNamed } from './auth-desk.ts';

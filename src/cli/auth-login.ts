@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline';
 import { renderUnicodeCompact } from 'uqr';
-import { parametersOf, type SignIn, type SignIns } from '../accounts/sign-in.ts';
-import type { Place } from '../accounts/roster.ts';
+import { parametersOf, type SignIn, type SignIns } from '../accounts/logins/sign-in.ts';
+import type { Place } from '../accounts/logins/roster.ts';
 import type { Answers, Way } from '../accounts/steps.ts';
 import { GatewayError } from '../core/error.ts';
 import { type Options, UsageError } from './arguments.ts';

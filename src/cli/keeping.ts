@@ -1,8 +1,8 @@
-import { createEntitlements, type Entitlements, entitlementLimits } from '../accounts/entitlements.ts';
-import { createKeeper, type Keeper, type KeeperOptions } from '../accounts/keeper.ts';
-import { createNet } from '../accounts/net.ts';
-import { createSignIns, type SignIns } from '../accounts/sign-in.ts';
-import { createStore } from '../accounts/store.ts';
+import { createEntitlements, type Entitlements, entitlementLimits } from '../accounts/pool/entitlements.ts';
+import { createKeeper, type Keeper, type KeeperOptions } from '../accounts/logins/keeper.ts';
+import { createNet } from '../accounts/logins/net.ts';
+import { createSignIns, type SignIns } from '../accounts/logins/sign-in.ts';
+import { createStore } from '../accounts/logins/store.ts';
 import { channels } from '../channels/index.ts';
 import type { Environment } from '../config/environment.ts';
 import { loginSettings, placesOf } from '../config/logins.ts';

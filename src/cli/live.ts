@@ -1,7 +1,7 @@
 import type { Account } from '../accounts/account.ts';
-import type { Pool } from '../accounts/pool.ts';
+import type { Pool } from '../accounts/pool/pool.ts';
 import type { QuotaWindow } from '../accounts/quota.ts';
-import { quotaView } from '../accounts/view.ts';
+import { quotaView } from '../accounts/logins/view.ts';
 import type { Runtime } from '../config/runtime.ts';
 import type { Readiness } from '../server/hall.ts';
 import type { LiveProvider } from '../telemetry/telemetry.ts';

@@ -1,4 +1,4 @@
-import { Pool } from '../accounts/pool.ts';
+import { Pool } from '../accounts/pool/pool.ts';
 import { buildRuntime } from '../config/build.ts';
 import { hereabouts } from '../config/places.ts';
 import { type Json, readArray, readNumber, readObject, readObjects, readString } from '../core/json.ts';

@@ -1,7 +1,7 @@
 import { fieldOf, textField } from '../accounts/fields.ts';
 import type { Login } from '../accounts/login.ts';
-import type { LoginSettings } from '../accounts/renewals.ts';
-import type { Place } from '../accounts/roster.ts';
+import type { LoginSettings } from '../accounts/logins/renewals.ts';
+import type { Place } from '../accounts/logins/roster.ts';
 import { type FailureRule, failureRules, failureRulesIn } from '../accounts/rules.ts';
 import type { Channel, Connection, ModelAlias, Tools } from '../channels/channel.ts';
 import { patternsOf, prefixOf } from '../channels/entry.ts';

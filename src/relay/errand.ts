@@ -1,4 +1,4 @@
-import type { Pool } from '../accounts/pool.ts';
+import type { Pool } from '../accounts/pool/pool.ts';
 import type { Config } from '../config/schema.ts';
 import type { GatewayError } from '../core/error.ts';
 import { newId } from '../core/id.ts';

@@ -1,4 +1,4 @@
-import type { Hindrance } from '../accounts/pool.ts';
+import type { Hindrance } from '../accounts/pool/pool.ts';
 import { GatewayError } from '../core/error.ts';
 import type { Errand } from './errand.ts';
 import type { Attempt, Plan } from './plan.ts';

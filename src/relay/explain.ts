@@ -1,5 +1,5 @@
-import { excludes } from '../accounts/entitlements.ts';
-import type { Explained, Pool } from '../accounts/pool.ts';
+import { excludes } from '../accounts/pool/entitlements.ts';
+import type { Explained, Pool } from '../accounts/pool/pool.ts';
 import type { Runtime } from '../config/runtime.ts';
 import { compact, type Json } from '../core/json.ts';
 import type { ModelCard } from '../core/model.ts';

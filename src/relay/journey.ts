@@ -1,4 +1,4 @@
-import type { Walk } from '../accounts/walk.ts';
+import type { Walk } from '../accounts/pool/walk.ts';
 import { asGatewayError, type GatewayError } from '../core/error.ts';
 import type { SkipRecord } from '../telemetry/record.ts';
 import type { Errand } from './errand.ts';

@@ -1,5 +1,5 @@
 import type { Login } from '../accounts/login.ts';
-import type { Pool } from '../accounts/pool.ts';
+import type { Pool } from '../accounts/pool/pool.ts';
 import type { Runtime } from '../config/runtime.ts';
 import { GatewayError } from '../core/error.ts';
 import type { Errand } from './errand.ts';

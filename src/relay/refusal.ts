@@ -1,4 +1,4 @@
-import { secretsOf } from '../accounts/secrets.ts';
+import { secretsOf } from '../accounts/logins/secrets.ts';
 import type { GatewayError } from '../core/error.ts';
 import { without } from '../telemetry/redact.ts';
 import type { Answered } from '../wire/fetch.ts';

@@ -1,4 +1,4 @@
-import type { Walk } from '../accounts/walk.ts';
+import type { Walk } from '../accounts/pool/walk.ts';
 import { asGatewayError, GatewayError } from '../core/error.ts';
 import type { AttemptRecord } from '../telemetry/record.ts';
 import { responseHeaders } from '../wire/fetch.ts';

@@ -1,6 +1,6 @@
 import type { AnyElysia } from 'elysia';
-import type { Keeper } from '../accounts/keeper.ts';
-import type { SignIns } from '../accounts/sign-in.ts';
+import type { Keeper } from '../accounts/logins/keeper.ts';
+import type { SignIns } from '../accounts/logins/sign-in.ts';
 import type { Steward } from '../config/runtime.ts';
 import type { Protocol } from '../protocols/protocol.ts';
 import type { Relay } from '../relay/exchange.ts';

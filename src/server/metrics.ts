@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox';
 import type { AnyElysia } from 'elysia';
-import { loginCounts } from '../accounts/view.ts';
+import { loginCounts } from '../accounts/logins/view.ts';
 import { isLocal } from './address.ts';
 import type { Visit } from './answer.ts';
 import { admit } from './gate.ts';

@@ -1,9 +1,9 @@
 import type { AnyElysia } from 'elysia';
-import { returnPage } from '../accounts/loopback.ts';
-import { type Page, pageResponse } from '../accounts/page.ts';
-import type { SignIn, SignIns } from '../accounts/sign-in.ts';
+import { returnPage } from '../accounts/logins/loopback.ts';
+import { type Page, pageResponse } from '../accounts/logins/page.ts';
+import type { SignIn, SignIns } from '../accounts/logins/sign-in.ts';
 import { GatewayError } from '../core/error.ts';
-import { readImport } from '../accounts/import.ts';
+import { readImport } from '../accounts/logins/import.ts';
 import { parseObject } from '../core/json.ts';
 import { isLocal } from './address.ts';
 import { answer, type Visit } from './answer.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { limitsOf } from '../../src/accounts/limits.ts';
-import type { Option } from '../../src/accounts/pool.ts';
-import { clocked, option, policy } from './support.ts';
+import type { Option } from '../../src/accounts/pool/pool.ts';
+import { clocked, option, policy } from './pool/support.ts';
 
 const limited = (limits: Parameters<typeof limitsOf>[0], id = 'a'): Option => {
   const read = limitsOf(limits);

@@ -1,14 +1,14 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { createNet } from '../../src/accounts/net.ts';
-import { createSignIns } from '../../src/accounts/sign-in.ts';
-import { createTally } from '../../src/accounts/tally.ts';
+import { createNet } from '../../src/accounts/logins/net.ts';
+import { createSignIns } from '../../src/accounts/logins/sign-in.ts';
+import { createTally } from '../../src/accounts/pool/tally.ts';
 import { accountRoutes } from '../../src/admin/accounts.ts';
 import type { AdminHall } from '../../src/admin/hall.ts';
 import { oauthRoutes } from '../../src/admin/oauth.ts';
 import type { Json } from '../../src/core/json.ts';
-import { type Desk, noon, openDesk } from '../accounts/desk.ts';
+import { type Desk, noon, openDesk } from '../accounts/logins/desk.ts';
 import { loginFields } from '../support/login-channel.ts';
 import { clearDesks, desk as adminDesk } from './desk.ts';
 

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'bun:test';
 import claude from '../../src/channels/claude/index.ts';
 import codex from '../../src/channels/codex/index.ts';
 import type { Json } from '../../src/core/json.ts';
-import { type Desk, openDesk } from '../accounts/desk.ts';
+import { type Desk, openDesk } from '../accounts/logins/desk.ts';
 import { clearDesks, desk, plainConfig } from './desk.ts';
 
 /** Edits of single values of config.yaml over the management API. */

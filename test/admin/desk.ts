@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Channel } from '../../src/channels/channel.ts';
 import type { AdminHall } from '../../src/admin/hall.ts';
-import { Pool } from '../../src/accounts/pool.ts';
+import { Pool } from '../../src/accounts/pool/pool.ts';
 import { createAdmin } from '../../src/admin/index.ts';
 import { createSteward } from '../../src/config/steward.ts';
 import { createState } from '../../src/state/state.ts';

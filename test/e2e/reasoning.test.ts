@@ -1,5 +1,5 @@
 import { afterAll, afterEach, describe, expect, test } from 'bun:test';
-import { Pool } from '../../src/accounts/pool.ts';
+import { Pool } from '../../src/accounts/pool/pool.ts';
 import { channels } from '../../src/channels/index.ts';
 import { buildRuntime } from '../../src/config/build.ts';
 import { GatewayError } from '../../src/core/error.ts';

@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, test } from 'bun:test';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { LiveLogin } from '../../src/accounts/live-login.ts';
-import { createSignIns } from '../../src/accounts/sign-in.ts';
+import type { LiveLogin } from '../../src/accounts/logins/live-login.ts';
+import { createSignIns } from '../../src/accounts/logins/sign-in.ts';
 import { channels } from '../../src/channels/index.ts';
 import { buildRuntime } from '../../src/config/build.ts';
 import { placesOf } from '../../src/config/logins.ts';

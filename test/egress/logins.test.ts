@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Keeper } from '../../src/accounts/keeper.ts';
-import type { LiveLogin } from '../../src/accounts/live-login.ts';
-import type { SignIns } from '../../src/accounts/sign-in.ts';
+import type { Keeper } from '../../src/accounts/logins/keeper.ts';
+import type { LiveLogin } from '../../src/accounts/logins/live-login.ts';
+import type { SignIns } from '../../src/accounts/logins/sign-in.ts';
 import { openKeeper, openSignIns } from '../../src/cli/keeping.ts';
 import { buildRuntime } from '../../src/config/build.ts';
 import type { Json } from '../../src/core/json.ts';

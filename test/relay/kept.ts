@@ -1,8 +1,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createKeeper, type Keeper } from '../../src/accounts/keeper.ts';
-import type { LiveLogin } from '../../src/accounts/live-login.ts';
-import { createStore } from '../../src/accounts/store.ts';
+import { createKeeper, type Keeper } from '../../src/accounts/logins/keeper.ts';
+import type { LiveLogin } from '../../src/accounts/logins/live-login.ts';
+import { createStore } from '../../src/accounts/logins/store.ts';
 import type { Channel } from '../../src/channels/channel.ts';
 import type { Json } from '../../src/core/json.ts';
 import { recordingLog, temporaryFolder } from '../config/support.ts';

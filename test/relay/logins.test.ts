@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import type { Json } from '../../src/core/json.ts';
-import { type Desk, minutes, noon, openDesk } from '../accounts/desk.ts';
+import { type Desk, minutes, noon, openDesk } from '../accounts/logins/desk.ts';
 import { hearAsked } from '../../src/relay/quota.ts';
 import { post, standing, type Standing, type Upstream, upstream } from './support.ts';
 

@@ -1,9 +1,9 @@
 import { expect, test } from 'bun:test';
-import { type Option, Pool } from '../../src/accounts/pool.ts';
+import { type Option, Pool } from '../../src/accounts/pool/pool.ts';
 import { defaultPolicy } from '../../src/accounts/policy.ts';
-import type { Walk } from '../../src/accounts/walk.ts';
+import type { Walk } from '../../src/accounts/pool/walk.ts';
 import { GatewayError } from '../../src/core/error.ts';
-import { option } from '../accounts/support.ts';
+import { option } from '../accounts/pool/support.ts';
 import { random as seeded } from '../support/random.ts';
 
 /**

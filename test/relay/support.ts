@@ -1,5 +1,5 @@
 import type { Login } from '../../src/accounts/login.ts';
-import { Pool } from '../../src/accounts/pool.ts';
+import { Pool } from '../../src/accounts/pool/pool.ts';
 import type { Channel } from '../../src/channels/channel.ts';
 import { channels as everyChannel } from '../../src/channels/index.ts';
 import { buildRuntime } from '../../src/config/build.ts';

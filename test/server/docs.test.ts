@@ -3,7 +3,7 @@ import { validate } from '@scalar/openapi-parser';
 import { parse } from 'yaml';
 import { createState } from '../../src/state/state.ts';
 import { createTraces, traceLimits } from '../../src/telemetry/traces.ts';
-import { Pool } from '../../src/accounts/pool.ts';
+import { Pool } from '../../src/accounts/pool/pool.ts';
 import { createAdmin } from '../../src/admin/index.ts';
 import anthropic from '../../src/protocols/anthropic-messages/index.ts';
 import { describeRoute } from '../../src/server/openapi.ts';

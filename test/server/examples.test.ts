@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'bun:test';
 import Ajv2020 from 'ajv/dist/2020';
-import { Pool } from '../../src/accounts/pool.ts';
+import { Pool } from '../../src/accounts/pool/pool.ts';
 import { createSteward } from '../../src/config/steward.ts';
 import { protocols } from '../../src/protocols/index.ts';
 import { createRelay } from '../../src/relay/handle.ts';

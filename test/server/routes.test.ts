@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { createKeeper } from '../../src/accounts/keeper.ts';
-import { createSignIns } from '../../src/accounts/sign-in.ts';
-import { createStore } from '../../src/accounts/store.ts';
-import { Pool } from '../../src/accounts/pool.ts';
+import { createKeeper } from '../../src/accounts/logins/keeper.ts';
+import { createSignIns } from '../../src/accounts/logins/sign-in.ts';
+import { createStore } from '../../src/accounts/logins/store.ts';
+import { Pool } from '../../src/accounts/pool/pool.ts';
 import { createGate, guardBy } from '../../src/admin/gate.ts';
 import type { AdminHall } from '../../src/admin/hall.ts';
 import { createAdmin } from '../../src/admin/index.ts';

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from 'bun:test';
-import { createSignIns } from '../../src/accounts/sign-in.ts';
-import { createNet } from '../../src/accounts/net.ts';
-import { createKeeper, type Keeper } from '../../src/accounts/keeper.ts';
-import { createStore } from '../../src/accounts/store.ts';
+import { createSignIns } from '../../src/accounts/logins/sign-in.ts';
+import { createNet } from '../../src/accounts/logins/net.ts';
+import { createKeeper, type Keeper } from '../../src/accounts/logins/keeper.ts';
+import { createStore } from '../../src/accounts/logins/store.ts';
 import { temporaryFolder } from '../config/support.ts';
 import { loginChannel } from '../support/login-channel.ts';
 import { oauthServer, type OauthServer } from '../support/oauth-server.ts';

@@ -1,4 +1,4 @@
-import { loginId } from '../../src/accounts/roster.ts';
+import { loginId } from '../../src/accounts/logins/roster.ts';
 import type { Login } from '../../src/accounts/login.ts';
 import type { Steps } from '../../src/accounts/steps.ts';
 import type { Json } from '../../src/core/json.ts';

@@ -1,4 +1,4 @@
-import { createNet } from '../../src/accounts/net.ts';
+import { createNet } from '../../src/accounts/logins/net.ts';
 import type { Net } from '../../src/channels/login.ts';
 
 /** A way to loopback for steps that are tried on their own. */

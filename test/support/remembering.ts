@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox';
 import { accountId } from '../../src/accounts/account.ts';
-import { Pool } from '../../src/accounts/pool.ts';
+import { Pool } from '../../src/accounts/pool/pool.ts';
 import { channel } from '../../src/channels/channel.ts';
 import { channels as everyChannel } from '../../src/channels/index.ts';
 import { buildRuntime } from '../../src/config/build.ts';

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, describe, expect, test } from 'bun:test';
-import { createNet } from '../../src/accounts/net.ts';
+import { createNet } from '../../src/accounts/logins/net.ts';
 import { askTurn, type SocketWay } from '../../src/channels/upstream-line.ts';
 import { bytesWithin, send } from '../../src/wire/fetch.ts';
 import { openSocket } from '../../src/wire/socket.ts';
