@@ -160,7 +160,7 @@ function mismatch(etag: string): Refusal {
 }
 
 /** What is said of a text that has faults. */
-export function invalidConfig({ faults }: ConfigError): Refusal {
+export function invalidConfig({ faults, notices }: ConfigError): Refusal {
   const [first] = faults;
   const where = first ? `${first.path || `line ${first.line}`}: ${first.message}` : 'it cannot be used';
   const more = faults.length > 1 ? ` and ${faults.length - 1} more` : '';
@@ -179,6 +179,9 @@ export function invalidConfig({ faults }: ConfigError): Refusal {
           expected,
           excerpt,
         })),
+        warnings: notices
+          .filter(({ kind }) => kind === 'warning')
+          .map(({ path, line, message }) => ({ path, line, message })),
       },
     },
   );

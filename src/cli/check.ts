@@ -25,11 +25,14 @@ export async function check(options: Options): Promise<number> {
 }
 
 function readable({ path, faults, notices, summary }: CheckReport): string {
-  const told = [...faults.map(printFault), ...notices.map(printWarning)];
-  if (!summary) return [...told, `${path} cannot be used.`].join('\n\n');
+  const warnings = notices.map(printWarning);
+  if (!summary) {
+    const told = [...faults.map(printFault), warnings.join('\n'), `${path} cannot be used.`];
+    return told.filter((part) => part !== '').join('\n\n');
+  }
   const providers = summary.providers.map(({ name, credentials }) => `${name} (${credentials})`).join(', ');
   return [
-    ...told,
+    ...warnings,
     `${path} is good.`,
     `  listen      ${summary.listen}`,
     `  clients     ${summary.clientKeys} keys`,

@@ -73,7 +73,7 @@ describe('PUT /config.yaml', () => {
 
   test('names every fault and changes nothing', async () => {
     const { ask, steward } = desk();
-    const response = await ask('/config.yaml', put('# two faults\nport: many\ndebug: perhaps\n'));
+    const response = await ask('/config.yaml', put('# two faults\nport: many\ndebug: perhaps\nprot: 1\n'));
     expect(response.status).toBe(422);
     expect(await body(response)).toMatchObject({
       error: 'invalid_config',
@@ -87,6 +87,7 @@ describe('PUT /config.yaml', () => {
         },
         { path: 'debug', line: 3 },
       ],
+      warnings: [{ path: 'prot', line: 4, message: expect.stringContaining('port') }],
     });
     expect(steward.current.text).toBe(plainConfig);
   });
