@@ -1,5 +1,6 @@
-import { type FSWatcher, lstatSync, readFileSync, readlinkSync, statSync, watch } from 'node:fs';
+import { lstatSync, readFileSync, readlinkSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { stampOf, watchFolders } from '../state/watch.ts';
 import type { Log } from '../telemetry/log.ts';
 import { ConfigError, placeOf, sentenceOf } from './fault.ts';
 import type { Steward } from './runtime.ts';
@@ -27,42 +28,15 @@ export interface Watch {
  */
 export function watchConfig(options: WatchOptions): Watch {
   const { path, steward, log, debounceMs = 150, pollMs = 5000 } = options;
-  const folders = new Map<string, FSWatcher>();
-  let debounce: Timer | undefined;
+  const folders = watchFolders(() => void check(), debounceMs);
   let closed = false;
   let checking = Promise.resolve();
-  let seen = fingerprint(path);
+  let seen = stampOf(path);
   let last: string | undefined = steward.current.text;
 
   /** Watches the folder of every hop from the path to the file itself: a swap of any link is then seen. */
   function rewatch(): void {
-    const wanted = new Set(hops(path).map((hop) => dirname(hop)));
-    for (const [folder, watcher] of folders) {
-      if (wanted.has(folder)) continue;
-      watcher.close();
-      folders.delete(folder);
-    }
-    for (const folder of wanted) if (!folders.has(folder)) watchFolder(folder);
-  }
-
-  /** A folder that cannot be watched, or is gone, is left to the poll. */
-  function watchFolder(folder: string): void {
-    const forget = () => {
-      folders.get(folder)?.close();
-      folders.delete(folder);
-    };
-    try {
-      const watcher = watch(folder, { persistent: false }, soon);
-      watcher.on('error', forget);
-      folders.set(folder, watcher);
-    } catch {
-      forget();
-    }
-  }
-
-  function soon(): void {
-    clearTimeout(debounce);
-    if (!closed) debounce = setTimeout(() => void check(), debounceMs);
+    folders.follow(hops(path).map((hop) => dirname(hop)));
   }
 
   function check(): Promise<void> {
@@ -73,7 +47,7 @@ export function watchConfig(options: WatchOptions): Watch {
   async function look(): Promise<void> {
     if (closed) return;
     rewatch();
-    seen = fingerprint(path);
+    seen = stampOf(path);
     const content = contentOf(path);
     if (content === last) return;
     last = content;
@@ -95,9 +69,9 @@ export function watchConfig(options: WatchOptions): Watch {
   }
 
   rewatch();
-  soon();
+  folders.soon();
   const poll = setInterval(() => {
-    if (fingerprint(path) !== seen) void check();
+    if (stampOf(path) !== seen) void check();
   }, pollMs);
   poll.unref();
 
@@ -105,10 +79,8 @@ export function watchConfig(options: WatchOptions): Watch {
     check,
     close() {
       closed = true;
-      clearTimeout(debounce);
       clearInterval(poll);
-      for (const watcher of folders.values()) watcher.close();
-      folders.clear();
+      folders.close();
     },
   };
 }
@@ -134,16 +106,6 @@ function linkAt(path: string): string | undefined {
     return lstatSync(path).isSymbolicLink() ? readlinkSync(path) : undefined;
   } catch {
     return undefined;
-  }
-}
-
-/** What tells one version of a file from another without reading it. */
-function fingerprint(path: string): string {
-  try {
-    const { ino, size, mtimeMs, ctimeMs } = statSync(path);
-    return `${ino} ${size} ${mtimeMs} ${ctimeMs}`;
-  } catch {
-    return '';
   }
 }
 

@@ -1,6 +1,6 @@
-import { type FSWatcher, watch } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { watchFolders } from '../../state/watch.ts';
 
 /** Something that runs until it is closed. */
 export interface StoreWatch {
@@ -28,42 +28,10 @@ export function watchStore({
   debounceMs = 100,
   pollMs = 5000,
 }: StoreWatchOptions): StoreWatch {
-  const watchers = new Map<string, FSWatcher>();
-  let debounce: Timer | undefined;
+  const folders = watchFolders(() => void check(), debounceMs);
   let closed = false;
   let seen: string | undefined;
   let checking = Promise.resolve();
-
-  function follow(folders: readonly string[]): void {
-    for (const [path, watcher] of watchers) {
-      if (folders.includes(path)) continue;
-      watcher.close();
-      watchers.delete(path);
-    }
-    for (const path of folders) if (!closed && !watchers.has(path)) watchFolder(path);
-  }
-
-  /** A folder that cannot be watched, or is gone, is left to the poll. */
-  function watchFolder(path: string): void {
-    const forget = () => {
-      watchers.get(path)?.close();
-      watchers.delete(path);
-    };
-    try {
-      const watcher = watch(path, { persistent: false }, soon);
-      watcher.on('error', forget);
-      watchers.set(path, watcher);
-    } catch {
-      forget();
-    }
-  }
-
-  function soon(): void {
-    clearTimeout(debounce);
-    if (closed) return;
-    debounce = setTimeout(() => void check(), debounceMs);
-    debounce.unref();
-  }
 
   function check(): Promise<void> {
     checking = checking.catch(() => {}).then(look);
@@ -81,12 +49,11 @@ export function watchStore({
   poll.unref();
   return {
     check,
-    follow,
+    follow: folders.follow,
     close() {
       closed = true;
-      clearTimeout(debounce);
       clearInterval(poll);
-      follow([]);
+      folders.close();
     },
   };
 }

@@ -1,7 +1,8 @@
-import { constants, statSync } from 'node:fs';
+import { constants } from 'node:fs';
 import { chmod, type FileHandle, open, readdir, stat, unlink } from 'node:fs/promises';
 import { basename, extname, join, relative, sep } from 'node:path';
 import { type Json, tryParseObject } from '../../core/json.ts';
+import { stampOf } from '../../state/watch.ts';
 import { refusal, writeAtomic } from '../../state/write.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { fileNamePart } from '../fields.ts';
@@ -118,25 +119,25 @@ export function createStore(folder: string, log: Log = () => {}): Store {
 
   /** @returns undefined when somebody else wrote between reading and renaming. */
   async function patchOnce(path: string, change: (fields: Json) => Json | undefined) {
-    const before = stamp(path);
+    const before = stampOf(path);
     if (before === undefined) return { kind: 'gone' } as const;
     const found = await readFile(folder, path);
     if (!('fields' in found)) return { kind: 'refused', reason: found.reason } as const;
     const fields = change(found.fields);
     if (fields === undefined || Bun.deepEquals(fields, found.fields))
       return { kind: 'unchanged', login: found } as const;
-    const written = await writeAtomic(path, textOf(fields), { still: () => stamp(path) === before });
+    const written = await writeAtomic(path, textOf(fields), { still: () => stampOf(path) === before });
     if (!written.persisted)
-      return stamp(path) === before ? ({ kind: 'refused', reason: written.reason } as const) : undefined;
+      return stampOf(path) === before ? ({ kind: 'refused', reason: written.reason } as const) : undefined;
     return afterWrite(path);
   }
 
   async function create(name: string, fields: Json): Promise<Patched> {
     for (let attempt = 0; ; attempt++) {
       const path = join(folder, await freeName(folder, name));
-      const written = await writeAtomic(path, textOf(fields), { still: () => stamp(path) === undefined });
+      const written = await writeAtomic(path, textOf(fields), { still: () => stampOf(path) === undefined });
       if (written.persisted) return afterWrite(path);
-      const taken = stamp(path) !== undefined && attempt < 5;
+      const taken = stampOf(path) !== undefined && attempt < 5;
       if (!taken) return { kind: 'refused', reason: written.reason };
     }
   }
@@ -165,16 +166,6 @@ const textOf = (fields: Json) => `${JSON.stringify(fields, null, 2)}\n`;
 
 const quoted = (path: string) =>
   /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
-
-/** What tells one version of a file from another without reading it; undefined when there is none. */
-function stamp(path: string): string | undefined {
-  try {
-    const { ino, size, mtimeMs, ctimeMs } = statSync(path);
-    return `${ino} ${size} ${mtimeMs} ${ctimeMs}`;
-  } catch {
-    return undefined;
-  }
-}
 
 type Mend = (path: string, mode: number, wanted: number) => Promise<void>;
 
@@ -235,7 +226,7 @@ async function freeName(folder: string, name: string): Promise<string> {
   const stem = fileNamePart(basename(name).replace(/\.json$/i, ''));
   for (let number = 1; ; number++) {
     const candidate = `${stem}${number === 1 ? '' : `-${number}`}.json`;
-    if (stamp(join(folder, candidate)) === undefined) return candidate;
+    if (stampOf(join(folder, candidate)) === undefined) return candidate;
   }
 }
 
