@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fold, type ChatEvent, type Reply } from '../src/core/event.ts';
 import { tryParseObject, type Json } from '../src/core/json.ts';
 import { protocols } from '../src/protocols/index.ts';
+import openaiResponses from '../src/protocols/openai-responses/index.ts';
 import type { Protocol } from '../src/protocols/protocol.ts';
 import { render } from '../src/wire/sse.ts';
 import {
@@ -18,6 +19,7 @@ import {
 } from './support/fixtures.ts';
 import { anthropicFault } from './support/anthropic-checks.ts';
 import { openaiFault } from './support/openai-checks.ts';
+import { codexFault } from './support/responses-checks.ts';
 import { schemaFault, schemasMissing } from './support/schemas.ts';
 import {
   decodeBytes,
@@ -29,7 +31,7 @@ import {
 } from './support/wires.ts';
 
 /**
- * Every client protocol against every upstream protocol, request and answer, by composition of the codecs. The golden
+ * Every client protocol against every upstream format, request and answer, by composition of the codecs. The golden
  * files are reviewed, not written by hand: `test/fixtures/matrix/<scenario>.<client>.<upstream>.<what>`.
  */
 
@@ -43,26 +45,44 @@ interface Lost {
 
 afterAll(formatGoldens);
 
+/** What an upstream is sent: the wire of a protocol, or a dialect of it that takes less. */
+interface Format {
+  readonly id: string;
+  readonly protocol: Protocol;
+  readonly dialect?: string;
+}
+
+const codex: Format = { id: 'codex', protocol: openaiResponses, dialect: 'codex' };
+
+const formats: readonly Format[] = [
+  ...protocols
+    .filter((protocol) => protocol.upstream)
+    .map((protocol): Format => ({ id: protocol.id, protocol })),
+  codex,
+];
+
 /** What the vendors refuse beyond their schemas, in their own words. Signatures are nobody's here, so they pass. */
 const vendorChecks: Readonly<Record<string, (body: Json) => string | undefined>> = {
   'openai-chat': (body) => openaiFault(body)?.message,
   'anthropic-messages': (body) => anthropicFault(body, () => true),
+  codex: codexFault,
 };
 
 const losses: Lost[] = [];
 const validates = schemasMissing ? test.skip : test;
 
 for (const client of protocols.filter((protocol) => protocol.client))
-  for (const upstream of protocols.filter((protocol) => protocol.upstream))
-    describe(`${client.id} client, ${upstream.id} upstream`, () => {
-      for (const scenario of scenariosOf(client.id))
-        if (scenario.request) requests(client, upstream, scenario);
-      for (const scenario of scenariosOf(upstream.id)) answers(client, upstream, scenario);
+  for (const format of formats)
+    describe(`${client.id} client, ${format.id} upstream`, () => {
+      for (const scenario of scenariosOf(client.id)) if (scenario.request) requests(client, format, scenario);
+      // A dialect answers as its protocol does.
+      if (format.dialect) return;
+      for (const scenario of scenariosOf(format.id)) answers(client, format.protocol, scenario);
     });
 
 test('every golden file belongs to a case', () => {
   const names = protocols.flatMap(({ id }) => scenariosOf(id).map(({ name }) => name));
-  const pairs = protocols.flatMap((client) => protocols.map((upstream) => `${client.id}.${upstream.id}`));
+  const pairs = protocols.flatMap((client) => formats.map((format) => `${client.id}.${format.id}`));
   const cases = new Set(names.flatMap((name) => pairs.map((pair) => `${name}.${pair}`)));
   const orphans = readdirSync(join(fixtures, 'matrix')).filter(
     (file) => !cases.has(file.replace(/\.(request\.json|reply\.json|error\.json|sse)$/, '')),
@@ -74,32 +94,34 @@ test('docs/losses.md tells what each pair cannot carry over', () => {
   expectFile(join(import.meta.dir, '../docs/losses.md'), lossesPage());
 });
 
-function requests(client: Protocol, upstream: Protocol, { name, request }: Scenario): void {
+function requests(client: Protocol, format: Format, { name, request }: Scenario): void {
+  const { protocol, dialect } = format;
   const encode = () => {
     const chat = decodeRequest(client, request!);
     const dropped: string[] = [];
-    const body = upstream.upstream!.encodeRequest(chat, {
+    const body = protocol.upstream!.encodeRequest(chat, {
       model: 'upstream-model',
       drop: (what) => dropped.push(what),
+      ...(dialect === undefined ? {} : { dialect }),
     });
     return { body, dropped };
   };
 
   test(`${name}: writes the request as agreed`, () => {
     const { body, dropped } = encode();
-    note(client, upstream, name, 'request', dropped);
-    expectGolden(`matrix/${name}.${client.id}.${upstream.id}.request.json`, golden(body));
+    note(client.id, format.id, name, 'request', dropped);
+    expectGolden(`matrix/${name}.${client.id}.${format.id}.request.json`, golden(body));
   });
 
-  const check = vendorChecks[upstream.id];
+  const check = vendorChecks[format.id];
   if (check)
     test(`${name}: writes a request the vendor would serve`, () => {
-      const own = client === upstream ? check(request!) : undefined;
+      const own = client.id === format.id ? check(request!) : undefined;
       expect([undefined, own]).toContain(check(JSON.parse(JSON.stringify(encode().body)) as Json));
     });
 
   validates(because(`${name}: writes a request the vendor's schema accepts`), () => {
-    expect(schemaFault(upstream.id, 'request', JSON.parse(JSON.stringify(encode().body)))).toBeUndefined();
+    expect(schemaFault(protocol.id, 'request', JSON.parse(JSON.stringify(encode().body)))).toBeUndefined();
   });
 }
 
@@ -122,7 +144,7 @@ function answers(client: Protocol, upstream: Protocol, scenario: Scenario): void
 
     test(`${name}: streams the answer as agreed`, () => {
       const { events, sent, dropped } = encode();
-      note(client, upstream, name, 'streamed answer', dropped);
+      note(client.id, upstream.id, name, 'streamed answer', dropped);
       expectGolden(`${path}.sse`, settled(sent.map(render).join('')));
       expect(terminals(client, sent)).toEqual({ count: 1, last: events.at(-1)!.type });
     });
@@ -156,7 +178,7 @@ function answers(client: Protocol, upstream: Protocol, scenario: Scenario): void
       said,
       echoOf(request, 'shown-model', (what) => dropped.push(what)),
     );
-    note(client, upstream, name, 'answer', dropped);
+    note(client.id, upstream.id, name, 'answer', dropped);
     expectGolden(`${path}.reply.json`, golden(body));
   });
 
@@ -173,14 +195,14 @@ function answers(client: Protocol, upstream: Protocol, scenario: Scenario): void
 const because = (title: string): string => (schemasMissing ? `${title} (skipped: ${schemasMissing})` : title);
 
 function note(
-  client: Protocol,
-  upstream: Protocol,
+  client: string,
+  upstream: string,
   scenario: string,
   way: Lost['way'],
   what: readonly string[],
 ): void {
   if (what.length === 0) return;
-  losses.push({ client: client.id, upstream: upstream.id, scenario, way, what: [...new Set(what)].sort() });
+  losses.push({ client, upstream, scenario, way, what: [...new Set(what)].sort() });
 }
 
 /** The page the losses make: by pair, then by scenario, in the words of whoever spoke. */

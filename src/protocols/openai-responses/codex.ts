@@ -21,32 +21,10 @@ import { issuer, sealsIncluded } from './wire.ts';
  * "Unsupported parameter" to much that the API takes, and checks the ids of items.
  */
 
-/** Parameters it answers 400 to. */
-const refused: ReadonlySet<string> = new Set(
-  ['max_output_tokens', 'temperature', 'top_p', 'top_logprobs', 'truncation', 'user', 'safety_identifier']
-    .concat([
-      'context_management',
-      'prompt_cache_retention',
-      'prompt_cache_options',
-      'metadata',
-      'background',
-    ])
-    .concat([
-      'generate',
-      'stream_options',
-      'service_tier',
-      'store',
-      'include',
-      'stream',
-      'instructions',
-      'input',
-    ])
-    .concat(['parallel_tool_calls']),
-);
-
-/** Those of them that ask for something which is then not done. */
+/** Parameters it answers 400 to that ask for something which is then not done. */
 const missed: readonly string[] = [
   'max_output_tokens',
+  'max_tool_calls',
   'temperature',
   'top_p',
   'top_logprobs',
@@ -57,6 +35,22 @@ const missed: readonly string[] = [
   'prompt_cache_options',
   'metadata',
 ];
+
+/** What does not go there as it came: refused for good, or said in one way only. */
+const replaced: ReadonlySet<string> = new Set([
+  ...missed,
+  'truncation',
+  'background',
+  'generate',
+  'stream_options',
+  'service_tier',
+  'store',
+  'include',
+  'stream',
+  'instructions',
+  'input',
+  'parallel_tool_calls',
+]);
 
 /**
  * A body of this wire as the backend takes it. It needs no other reading of the request, so the direct lane can use it
@@ -73,7 +67,7 @@ export function toCodex(body: Json, drop: Drop): Json {
   if (tier && !['auto', 'default', 'priority'].includes(tier)) drop(`service_tier: ${tier}`);
   const tools = readArray(body.tools);
   return compact({
-    ...omit(body, refused),
+    ...omit(body, replaced),
     instructions: readString(body.instructions) ?? '',
     input: inputOf(body.input, drop),
     store: false,
