@@ -115,7 +115,6 @@ export const laterKeys = {
   'antigravity-signature-bypass-strict': flag(false, 'Checks remembered signatures strictly.', {
     withoutEffect: 'a signature always travels with its issuer',
   }),
-  'gpt-image-2-base-model': text('', 'The main model behind the image tool.', later),
   'video-result-auth-cache-ttl': duration('3h', 'How long a video stays with its credential.', later),
   'claude-header-defaults': maybe(
     group('Headers of another client.', {}, { additionalProperties: true, ...neverDisguised }),

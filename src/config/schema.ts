@@ -155,6 +155,10 @@ const gatewayKeys = {
         'Keeps clients from making pictures. true: no image endpoints, and no image tool in chats; chat: no image tool in chats; passthrough: as false, because no image tool is ever added.',
     },
   ),
+  'gpt-image-2-base-model': text(
+    '',
+    "The model that draws with a tool where gpt-image models are asked of ChatGPT's backend; empty: gpt-5.4-mini.",
+  ),
   routing: group('How a request chooses among credentials.', {
     strategy: choice(
       strategies,

@@ -12,7 +12,7 @@ import { judged, refusal } from './refusal.ts';
 
 /** Pictures by OpenAI's image models where only ChatGPT's backend can be asked: a model that chats draws with a tool. */
 
-/** Who is asked to draw (spec: codex, images endpoint). */
+/** Who is asked to draw unless the config names somebody (spec: codex, images endpoint). */
 const painter = 'gpt-5.4-mini';
 
 /** Whether an upstream has OpenAI's image models behind that tool. */
@@ -39,7 +39,8 @@ export async function drawWithTool(
     ...Object.fromEntries(shared.map((name) => [name, fields[name] ?? undefined])),
   });
   const input = pictures.length === 0 ? prompt : [{ role: 'user', content: contentOf(prompt, pictures) }];
-  const asked = { model: painter, input, tools: [tool], tool_choice: { type: 'image_generation' } };
+  const model = errand.config['gpt-image-2-base-model'] || painter;
+  const asked = { model, input, tools: [tool], tool_choice: { type: 'image_generation' } };
   const body = variantOf(attempt)?.adapt(asked, { card, drop: errand.drop }) ?? asked;
   const said = { body: JSON.stringify(body), headers: new Headers(), query: '' };
   const response = await dispatch(errand, attempt, { operation: 'chat', stream: true, ...said });

@@ -1,7 +1,10 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { Type } from '@sinclair/typebox';
 import { type Call, channel, type Channel } from '../../src/channels/channel.ts';
+import codex from '../../src/channels/codex/index.ts';
 import gemini from '../../src/protocols/gemini/index.ts';
+import { chatgpt } from '../support/chatgpt.ts';
+import { kept } from './kept.ts';
 import { post, standing, upstream, type Standing } from './support.ts';
 
 /** OpenAI's image generation over Google's models, and the methods of Google that are no chat. */
@@ -367,4 +370,25 @@ describe('switches', () => {
     for (const path of ['/v1/responses/compact', '/backend-api/codex/responses/compact'])
       expect((await post(off, path, body)).status).toBe(404);
   });
+});
+
+test.each([
+  ['', 'gpt-5.4-mini'],
+  ['gpt-image-2-base-model: gpt-5.5\n', 'gpt-5.5'],
+])('ChatGPT draws with a model that chats: %j asks %s', async (config, painter) => {
+  const chat = chatgpt();
+  const it = await kept({
+    channel: codex as Channel,
+    endpoints: chat.endpoints,
+    files: { 'a.json': chat.file() },
+    config,
+  });
+  const drawn = await post(it.gateway, '/v1/images/generations', { model: 'gpt-image-2', prompt: 'A cat.' });
+  expect([drawn.status, chat.backend.refused]).toEqual([200, []]);
+  expect(chat.backend.turns[0]!.body).toMatchObject({
+    model: painter,
+    tools: [{ type: 'image_generation', model: 'gpt-image-2' }],
+  });
+  await it.stop();
+  await chat.stop();
 });
