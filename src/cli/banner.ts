@@ -21,6 +21,7 @@ export function banner({ server, source, paths, first, config, version }: Starte
   const lines = [
     `cliproxyapi++ ${version}`,
     `  listening  ${base}   API page ${base}/api/`,
+    ...(everywhere(server.hostname) ? ['             and at every other address of this machine'] : []),
     `  config     ${source.path ?? '(in memory)'}   (${source.why})`,
     ...(['auth', 'logs', 'state'] as const).flatMap((kind) => placeLines(kind, paths[kind])),
   ];
@@ -34,9 +35,12 @@ export function banner({ server, source, paths, first, config, version }: Starte
   return `${lines.join('\n')}\n`;
 }
 
+/** Whether other machines reach it too. */
+const everywhere = (host: string | undefined): boolean => !host || host === '::' || host === '0.0.0.0';
+
 /** An address that a program on this machine can use. */
 function reachable(host: string | undefined): string {
-  if (!host || host === '::' || host === '0.0.0.0') return '127.0.0.1';
+  if (!host || everywhere(host)) return '127.0.0.1';
   return host.includes(':') ? `[${host}]` : host;
 }
 
