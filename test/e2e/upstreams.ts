@@ -22,8 +22,8 @@ export interface Upstreams {
   stop(): Promise<void>;
 }
 
-/** @param more of config.yaml. */
-export async function everyUpstream(more = ''): Promise<Upstreams> {
+/** @param more of config.yaml, given where Google's provider stands. */
+export async function everyUpstream(more: (googleUrl: string) => string = () => ''): Promise<Upstreams> {
   const openai = openaiUpstream();
   const anthropic = anthropicUpstream();
   const google = geminiUpstream();
@@ -41,17 +41,19 @@ export async function everyUpstream(more = ''): Promise<Upstreams> {
     'gemini-api-key:',
     `  - api-key: ${simulatorKey}`,
     `    base-url: ${google.url}`,
-    '    models: [{name: gemini-3-sim}]',
+    '    models: [{name: gemini-3-sim}, {name: gemini-2-sim}, {name: gemini-embedding-sim, alias: embed}]',
     // One test's failures are not to rest another's credential.
     'disable-cooling: true',
-    more,
+    more(google.url),
     '',
   ].join('\n');
   const program = await start({ config });
   return {
     program,
-    behind: (model) =>
-      ({ 'gpt-sim': openai, 'claude-sim': anthropic, 'gemini-3-sim': google })[model] ?? responses,
+    behind(model) {
+      if (/^(?:gemini|vertex)-/.test(model)) return google;
+      return { 'gpt-sim': openai, 'claude-sim': anthropic }[model] ?? responses;
+    },
     settle() {
       const refused = simulators.flatMap((simulator) => simulator.refused);
       for (const simulator of simulators) simulator.reset();
