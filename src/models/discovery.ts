@@ -81,7 +81,7 @@ export function createDiscovery({ space, log, now, changed }: DiscoveryOptions):
   return {
     known: (id) => space.get(id)?.['models'] as readonly DeclaredModel[] | undefined,
     watch(connections) {
-      watched = connections.filter(({ models }) => models.live === true);
+      watched = connections.filter(({ models, accounts }) => models.live === true && accounts.length > 0);
       look();
     },
     close() {
@@ -93,8 +93,7 @@ export function createDiscovery({ space, log, now, changed }: DiscoveryOptions):
 
 /** The list that a place gives of itself, asked with its first credential. */
 async function listOf(connection: Connection, signal: AbortSignal): Promise<readonly DeclaredModel[]> {
-  const [account] = connection.accounts;
-  if (!account) return [];
+  const account = connection.accounts[0]!;
   if (account.secret.kind === 'login') await account.secret.login.ready(signal);
   const outgoing = await connection.prepare({
     account,

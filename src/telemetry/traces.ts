@@ -74,7 +74,8 @@ export function createTraces({ shelf, most = mostInMemory }: TracesOptions): Tra
       kept[next] = closed;
       next = (next + 1) % most;
       if (waiting.length < most) waiting.push(closed);
-      turn ??= setTimeout(writeSome, writeEveryMs);
+      if (turn !== undefined) return;
+      turn = setTimeout(writeSome, writeEveryMs);
       turn.unref();
     },
     find(id) {
