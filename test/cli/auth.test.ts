@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UnsecuredJWT } from 'jose';
+import { renderUnicodeCompact } from 'uqr';
 import { fromReference } from '../../src/cli/reference-flags.ts';
 import type { Json } from '../../src/core/json.ts';
 import { serviceAccount } from '../support/vertex-upstream.ts';
@@ -81,6 +82,13 @@ describe('auth login', () => {
     const [name = ''] = readdirSync(place.auth);
     expect(file(name)).toMatchObject({ type: 'codex', refresh_token: expect.stringMatching(/^rt-/) });
     expect(statSync(join(place.auth, name)).mode & 0o777).toBe(0o600);
+  });
+
+  test('a terminal shows the address as a QR code as well, for a phone', async () => {
+    const words = ['auth', 'login', 'codex', '--no-browser', '--way', 'browser', '--port', '0'];
+    const shown = await place.inTerminal(words, /The browser then goes to/);
+    const [, url = ''] = /\n {2}(http\S+)\n/.exec(shown)!;
+    expect(shown).toContain(renderUnicodeCompact(url));
   });
 
   test('the address that the browser goes to can be pasted where no browser reaches this machine', async () => {

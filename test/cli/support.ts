@@ -54,10 +54,35 @@ export function home(config: string) {
     };
   }
 
+  /** Starts a command in a terminal wide enough for its addresses; resolves with what it shows once that matches, and ends it. */
+  async function inTerminal(words: readonly string[], pattern: RegExp): Promise<string> {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    let shown = '';
+    const decoder = new TextDecoder();
+    const process_ = Bun.spawn([process.execPath, main, ...words, '--config', file], {
+      env: { PATH: process.env.PATH ?? '', HOME: folder.path, TMPDIR: folder.path, TERM: 'xterm' },
+      terminal: {
+        cols: 2_000,
+        rows: 200,
+        data(_, bytes) {
+          shown += decoder.decode(bytes, { stream: true }).replaceAll('\r', '');
+          if (pattern.test(shown)) resolve(shown);
+        },
+      },
+    });
+    void process_.exited.then(() => resolve(shown));
+    const seen = await promise;
+    process_.kill();
+    await process_.exited;
+    process_.terminal?.close();
+    return seen;
+  }
+
   return {
     path: folder.path,
     auth,
     start,
+    inTerminal,
     run: (...words: string[]) => start(words).ended(),
     remove: folder.remove,
   };
