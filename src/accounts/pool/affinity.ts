@@ -3,8 +3,8 @@ const most = 50_000;
 
 interface Binding {
   /** Which seat served it: an account and an upstream model. */
-  readonly seat: string;
-  readonly untilMs: number;
+  seat: string;
+  untilMs: number;
 }
 
 /**
@@ -12,19 +12,25 @@ interface Binding {
  * program and knows ids only, so a reload leaves it alone.
  */
 export class Affinity {
-  /** By a hash of the conversation: its names are long, and clients choose them. */
-  private readonly bindings = new Map<number | bigint, Binding>();
+  /**
+   * By a hash of the conversation: its names are long, and clients choose them. About one in a hundred thousand has the
+   * hash of another and is taken for it, which costs it no more than its cache.
+   */
+  private readonly bindings = new Map<number, Binding>();
 
   /** The seat of a conversation, unless it is too long ago. */
   find(conversation: string, nowMs: number): string | undefined {
-    const binding = this.bindings.get(Bun.hash(conversation));
+    const binding = this.bindings.get(hashOf(conversation));
     return binding && binding.untilMs > nowMs ? binding.seat : undefined;
   }
 
   bind(conversation: string, seat: string, untilMs: number): void {
-    const key = Bun.hash(conversation);
+    const key = hashOf(conversation);
+    const binding = this.bindings.get(key) ?? { seat, untilMs };
+    binding.seat = seat;
+    binding.untilMs = untilMs;
     this.bindings.delete(key);
-    this.bindings.set(key, { seat, untilMs });
+    this.bindings.set(key, binding);
     if (this.bindings.size <= most) return;
     for (const oldest of this.bindings.keys()) {
       this.bindings.delete(oldest);
@@ -32,3 +38,5 @@ export class Affinity {
     }
   }
 }
+
+const hashOf = (conversation: string): number => Bun.hash.xxHash32(conversation);

@@ -170,16 +170,21 @@ export const blockAt = (
   model.block(nowMs, tokens) ??
   whole?.block(nowMs, tokens);
 
-/** Everything that can stand in a seat's way. Written out, because every request comes by here several times. */
-export function eachStanding(
+/**
+ * Does the same to everything that can stand in a seat's way. It is written out, and what the work needs is handed along,
+ * because every request comes by here several times.
+ */
+export function eachStanding<A, B>(
   { host, provider, credential, model, whole }: Seat,
-  work: (standing: Standing) => void,
+  work: (standing: Standing, a: A, b: B) => void,
+  a: A,
+  b: B,
 ): void {
-  work(host);
-  work(provider);
-  work(credential);
-  work(model);
-  if (whole !== undefined) work(whole);
+  work(host, a, b);
+  work(provider, a, b);
+  work(credential, a, b);
+  work(model, a, b);
+  if (whole !== undefined) work(whole, a, b);
 }
 
 // ---------------------------------------------------------------------------------------------------------- whose turn

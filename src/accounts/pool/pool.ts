@@ -8,7 +8,6 @@ import { Standings } from './standings.ts';
 import {
   blockAt,
   createLineup,
-  eachStanding,
   lookAgain,
   type Lineup,
   type Option,
@@ -98,7 +97,7 @@ export class Pool {
       nextOrder: () => ++this.order,
       tick: (nowMs) => this.tick(nowMs),
       report: (seat, error, order, policy) => this.report(seat, error, order, policy),
-      recovered: (seat, order) => this.recovered(seat, order),
+      recovered: (standing, order) => this.recover(standing, order),
       freed: (standing, nowMs) => this.freed(standing, nowMs),
       boundTo: (conversation, nowMs) => this.affinity.find(conversation, nowMs),
       bind: (conversation, seat, untilMs) => this.affinity.bind(conversation, seat, untilMs),
@@ -223,14 +222,15 @@ export class Pool {
   // --------------------------------------------------------------------------------------------------------- line-ups
 
   private lineup(options: readonly Option[], policy: Policy): Lineup {
-    let lineup = this.lineups.get(options);
-    if (lineup?.strategy !== policy.strategy) {
-      lineup = createLineup(options, policy.strategy, this.dues, (option) =>
-        this.standings.of(option, policy),
-      );
-      this.lineups.set(options, lineup);
-    }
-    return lineup!;
+    const lineup = this.lineups.get(options);
+    return lineup?.strategy === policy.strategy ? lineup : this.linedUp(options, policy);
+  }
+
+  private linedUp(options: readonly Option[], policy: Policy): Lineup {
+    const standingsOf = (option: Option) => this.standings.of(option, policy);
+    const lineup = createLineup(options, policy.strategy, this.dues, standingsOf);
+    this.lineups.set(options, lineup);
+    return lineup;
   }
 
   // --------------------------------------------------------------------------------------------------- rest and recovery
@@ -275,12 +275,7 @@ export class Pool {
     place.suspects?.clear();
   }
 
-  /** An answer ends every rest that began before its request went out. */
-  private recovered(seat: Seat, order: number): void {
-    seat.model.last = undefined;
-    eachStanding(seat, (standing) => this.recover(standing, order));
-  }
-
+  /** An answer ends a rest that began before its request went out. */
   private recover(standing: Standing, order: number): void {
     if (standing.failures === 0 && standing.rest === undefined) return;
     if (standing.rest !== undefined && standing.rest.since > order) return;

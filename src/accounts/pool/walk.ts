@@ -46,7 +46,8 @@ export interface Ground {
   /** Brings back what has rested long enough. */
   tick(nowMs: number): void;
   report(seat: Seat, error: GatewayError, order: number, policy: Policy): void;
-  recovered(seat: Seat, order: number): void;
+  /** A call of this standing has been answered. */
+  recovered(standing: Standing, order: number): void;
   /** A call of this standing has ended. */
   freed(standing: Standing, nowMs: number): void;
   boundTo(conversation: string, nowMs: number): string | undefined;
@@ -166,7 +167,8 @@ export class Walk<T extends Option = Option> implements Chooser {
     seat.model.firstByteMs =
       seat.model.firstByteAtMs === 0 ? firstByteMs : smoothed(seat.model.firstByteMs, firstByteMs);
     seat.model.firstByteAtMs = nowMs;
-    ground.recovered(seat, this.order);
+    seat.model.last = undefined;
+    eachStanding(seat, recover, ground, this.order);
     const { conversation, policy } = wish;
     if (conversation === undefined || policy.affinityMs === 0) return;
     ground.bind(conversation, seat.key, nowMs + policy.affinityMs);
@@ -205,10 +207,8 @@ export class Walk<T extends Option = Option> implements Chooser {
     this.seat = undefined;
     const nowMs = this.ground.now();
     const more = tokens - this.tokens;
-    eachStanding(seat, (standing) => standing.give(nowMs, more));
-    eachStanding(seat, (standing) => {
-      if (standing.parked !== undefined) this.ground.freed(standing, nowMs);
-    });
+    eachStanding(seat, give, nowMs, more);
+    eachStanding(seat, free, this.ground, nowMs);
   }
 
   refuses(seat: Seat): boolean {
@@ -278,9 +278,18 @@ export class Walk<T extends Option = Option> implements Chooser {
     if (!this.woes?.troubled.has(seat.provider)) seat.provider.budget!.earn(this.wish.policy.retryShare);
     this.seat = seat;
     this.order = this.ground.nextOrder();
-    eachStanding(seat, (standing) => standing.take(nowMs, this.tokens));
+    eachStanding(seat, take, nowMs, this.tokens);
     return seat.option as T;
   }
+}
+
+const take = (standing: Standing, nowMs: number, tokens: number): void => standing.take(nowMs, tokens);
+const give = (standing: Standing, nowMs: number, more: number): void => standing.give(nowMs, more);
+const recover = (standing: Standing, ground: Ground, order: number): void =>
+  ground.recovered(standing, order);
+
+function free(standing: Standing, ground: Ground, nowMs: number): void {
+  if (standing.parked !== undefined) ground.freed(standing, nowMs);
 }
 
 const smoothed = (before: number, now: number): number => before * 0.7 + now * 0.3;
@@ -301,10 +310,9 @@ function objection(seat: Seat, nowMs: number, tokens: number): string | undefine
 
 /** Nothing but guesses stands in its way, and those have had their pause. */
 function mayBeTried(seat: Seat, nowMs: number, tokens: number): boolean {
-  let may = true;
-  eachStanding(seat, (standing) => {
-    const block = standing.block(nowMs, tokens);
-    if (block !== undefined && (block.why === 'limited' || standing.rest!.aloneMs > nowMs)) may = false;
+  const { host, provider, credential, model, whole } = seat;
+  return [host, provider, credential, model, whole].every((standing) => {
+    const block = standing?.block(nowMs, tokens);
+    return block === undefined || (block.why !== 'limited' && block.standing.rest!.aloneMs <= nowMs);
   });
-  return may;
 }
