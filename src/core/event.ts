@@ -1,7 +1,7 @@
 import type { GatewayError } from './error.ts';
-import type { Json } from './json.ts';
+import type { Draft, Json } from './json.ts';
 import type { Tell } from './machine.ts';
-import type { Citation, Part, Seal } from './request.ts';
+import type { Citation, Part, Seal, TextPart } from './request.ts';
 
 /**
  * What a model says, as it says it. Every stream obeys one grammar:
@@ -13,21 +13,36 @@ import type { Citation, Part, Seal } from './request.ts';
  * Blocks of a further choice (n > 1) carry its number and come after all blocks of the choice before.
  */
 export type ChatEvent =
-  | { readonly type: 'start'; readonly id: string; readonly model: string; readonly usage?: Usage }
-  | { readonly type: 'block-start'; readonly block: number; readonly head: Head; readonly choice?: number }
+  | {
+      readonly type: 'start';
+      readonly id: string;
+      readonly model: string;
+      readonly usage?: Usage | undefined;
+    }
+  | {
+      readonly type: 'block-start';
+      readonly block: number;
+      readonly head: Head;
+      readonly choice?: number | undefined;
+    }
   | {
       readonly type: 'block-delta';
       readonly block: number;
       readonly text: string;
-      readonly logprobs?: readonly Json[];
+      readonly logprobs?: readonly Json[] | undefined;
     }
   | {
       readonly type: 'block-end';
       readonly block: number;
-      readonly seal?: Seal;
-      readonly citations?: readonly Citation[];
+      readonly seal?: Seal | undefined;
+      readonly citations?: readonly Citation[] | undefined;
     }
-  | { readonly type: 'block'; readonly block: number; readonly part: Part; readonly choice?: number }
+  | {
+      readonly type: 'block';
+      readonly block: number;
+      readonly part: Part;
+      readonly choice?: number | undefined;
+    }
   | Finish
   | { readonly type: 'error'; readonly error: GatewayError };
 
@@ -35,24 +50,23 @@ export interface Finish {
   readonly type: 'finish';
   readonly reason: FinishReason;
   /** The stop sequence that ended the text. */
-  readonly stop?: string;
+  readonly stop?: string | undefined;
   readonly usage: Usage;
   /** Reasons of the further choices, in order, when there are any. */
-  readonly others?: readonly FinishReason[];
+  readonly others?: readonly FinishReason[] | undefined;
 }
 
 /** What a block is, known before its first delta. */
 export type Head =
-  | { readonly kind: 'text' }
-  | { readonly kind: 'refusal' }
-  | { readonly kind: 'reasoning' }
-  | {
-      readonly kind: 'tool-call';
-      readonly callId: string;
-      readonly name: string;
-      readonly custom?: boolean;
-      readonly namespace?: string;
-    };
+  { readonly kind: 'text' } | { readonly kind: 'refusal' } | { readonly kind: 'reasoning' } | CallHead;
+
+export interface CallHead {
+  readonly kind: 'tool-call';
+  readonly callId: string;
+  readonly name: string;
+  readonly custom?: boolean;
+  readonly namespace?: string;
+}
 
 /**
  * Why the model stopped: its own end, a token limit, a tool call to run, a stop sequence, a filter or refusal,
@@ -70,7 +84,7 @@ export interface Usage {
   /** True when the gateway counted, because the upstream did not say. */
   readonly estimated?: boolean;
   /** Counts only one protocol knows (audio tokens, server tool use), by its id. */
-  readonly extra?: Readonly<Record<string, Json>>;
+  readonly extra?: Readonly<Record<string, Json>> | undefined;
 }
 
 export const noUsage: Usage = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0, reasoning: 0 };
@@ -98,84 +112,91 @@ export function fold(events: Iterable<ChatEvent>): Reply {
 }
 
 /** `fold`, one event at a time. `reply` may be called once the stream is over. */
-export function folding(): { push(event: ChatEvent): void; reply(): Reply } {
-  let start = { id: '', model: '' };
-  let finish: Finish = { type: 'finish', reason: 'end', usage: noUsage };
-  const choices: Part[][] = [[]];
-  let open: { head: Head; text: string; logprobs: Json[]; choice: number } | undefined;
-  let failure: GatewayError | undefined;
-  const add = (choice: number, part: Part) => (choices[choice] ??= []).push(part);
-  return {
-    push(event) {
-      switch (event.type) {
-        case 'start':
-          start = { id: event.id, model: event.model };
-          return;
-        case 'block-start':
-          open = { head: event.head, text: '', logprobs: [], choice: event.choice ?? 0 };
-          return;
-        case 'block-delta':
-          if (!open) return;
-          open.text += event.text;
-          if (event.logprobs) open.logprobs.push(...event.logprobs);
-          return;
-        case 'block-end':
-          if (open)
-            add(open.choice, closed(open.head, open.text, open.logprobs, event.seal, event.citations));
-          open = undefined;
-          return;
-        case 'block':
-          add(event.choice ?? 0, event.part);
-          return;
-        case 'finish':
-          finish = event;
-          return;
-        case 'error':
-          failure = event.error;
-      }
-    },
-    reply() {
-      if (failure) throw failure;
-      const further = Math.max(choices.length - 1, finish.others?.length ?? 0);
-      const others = Array.from({ length: further }, (_, index) => ({
-        parts: choices[index + 1] ?? [],
-        reason: finish.others?.[index] ?? finish.reason,
-      }));
-      return {
-        ...start,
-        parts: choices[0] ?? [],
-        reason: finish.reason,
-        ...(finish.stop === undefined ? {} : { stop: finish.stop }),
-        usage: finish.usage,
-        ...(others.length > 0 ? { others } : {}),
-      };
-    },
+export const folding = (): { readonly push: Tell<ChatEvent>; reply(): Reply } => new Folder();
+
+class Folder {
+  private id = '';
+  private model = '';
+  private finish: Finish | undefined;
+  private failure: GatewayError | undefined;
+  /** The block that speaks, and what it has said. */
+  private head: Head | undefined;
+  private text = '';
+  private logprobs: Json[] | undefined;
+  private choice = 0;
+  private readonly parts: Part[] = [];
+  /** Parts of the further choices, by their number; there is none of number 0. */
+  private others: Part[][] | undefined;
+
+  readonly push = (event: ChatEvent): void => {
+    switch (event.type) {
+      case 'start':
+        this.id = event.id;
+        this.model = event.model;
+        return;
+      case 'block-start':
+        this.head = event.head;
+        this.text = '';
+        this.logprobs = undefined;
+        this.choice = event.choice ?? 0;
+        return;
+      case 'block-delta':
+        this.text += event.text;
+        if (event.logprobs) (this.logprobs ??= []).push(...event.logprobs);
+        return;
+      case 'block-end':
+        if (this.head) this.add(this.choice, closed(this.head, this.text, event, this.logprobs));
+        this.head = undefined;
+        return;
+      case 'block':
+        this.add(event.choice ?? 0, event.part);
+        return;
+      case 'finish':
+        this.finish = event;
+        return;
+      case 'error':
+        this.failure = event.error;
+    }
   };
+
+  reply(): Reply {
+    if (this.failure) throw this.failure;
+    const { id, model, parts, finish } = this;
+    const reason = finish?.reason ?? 'end';
+    const reply: Draft<Reply> = { id, model, parts, reason, usage: finish?.usage ?? noUsage };
+    if (finish?.stop !== undefined) reply.stop = finish.stop;
+    const further = Math.max((this.others?.length ?? 1) - 1, finish?.others?.length ?? 0);
+    if (further > 0)
+      reply.others = Array.from({ length: further }, (_, index) => ({
+        parts: this.others?.[index + 1] ?? [],
+        reason: finish?.others?.[index] ?? reason,
+      }));
+    return reply;
+  }
+
+  private add(choice: number, part: Part): void {
+    if (choice === 0) this.parts.push(part);
+    else ((this.others ??= [])[choice] ??= []).push(part);
+  }
 }
 
-function closed(
-  head: Head,
-  text: string,
-  logprobs: readonly Json[],
-  seal?: Seal,
-  citations?: readonly Citation[],
-): Part {
-  const sealed = seal ? { seal } : {};
+type BlockEnd = Extract<ChatEvent, { type: 'block-end' }>;
+
+function closed(head: Head, text: string, { seal, citations }: BlockEnd, logprobs?: readonly Json[]): Part {
   switch (head.kind) {
-    case 'text':
-      return {
-        kind: 'text',
-        text,
-        ...(citations?.length ? { citations } : {}),
-        ...(logprobs.length > 0 ? { logprobs } : {}),
-        ...sealed,
-      };
+    case 'text': {
+      const part: Draft<TextPart> = { kind: 'text', text };
+      if (citations?.length) part.citations = citations;
+      if (logprobs?.length) part.logprobs = logprobs;
+      if (seal) part.seal = seal;
+      return part;
+    }
     case 'refusal':
       return { kind: 'refusal', text };
     case 'reasoning':
-      return { kind: 'reasoning', text, ...sealed };
+      return seal ? { kind: 'reasoning', text, seal } : { kind: 'reasoning', text };
     case 'tool-call':
-      return { ...head, args: text, ...sealed };
+      return seal ? { ...head, args: text, seal } : { ...head, args: text };
   }
 }
 
@@ -190,51 +211,62 @@ export function unfold(reply: Reply): readonly ChatEvent[] {
 
 /** `unfold`, one event at a time. */
 export function spell(reply: Reply, tell: Tell<ChatEvent>): void {
-  tell({ type: 'start', id: reply.id, model: reply.model, usage: reply.usage });
+  const { id, model, parts, reason, stop, usage, others } = reply;
+  tell({ type: 'start', id, model, usage });
   let block = 0;
-  for (const part of reply.parts) spellPart(block++, part, 0, tell);
-  for (const [index, other] of (reply.others ?? []).entries())
-    for (const part of other.parts) spellPart(block++, part, index + 1, tell);
-  tell({
-    type: 'finish',
-    reason: reply.reason,
-    ...(reply.stop === undefined ? {} : { stop: reply.stop }),
-    usage: reply.usage,
-    ...(reply.others ? { others: reply.others.map((other) => other.reason) } : {}),
-  });
+  for (const part of parts) spellPart(block++, part, 0, tell);
+  let choice = 0;
+  for (const other of others ?? nobody) {
+    choice++;
+    for (const part of other.parts) spellPart(block++, part, choice, tell);
+  }
+  tell({ type: 'finish', reason, stop, usage, others: others?.map((other) => other.reason) });
 }
 
+const nobody: readonly never[] = [];
+
 /** The events of one part, as the block of this number. */
-export function spellPart(block: number, part: Part, choice: number, tell: Tell<ChatEvent>): void {
-  const numbered = choice > 0 ? { choice } : {};
+export function spellPart(block: number, part: Part, number: number, tell: Tell<ChatEvent>): void {
+  const choice = number > 0 ? number : undefined;
   const head = headOf(part);
-  if (!head) return tell({ type: 'block', block, part, ...numbered });
-  tell({ type: 'block-start', block, head, ...numbered });
+  if (!head) return tell({ type: 'block', block, part, choice });
+  tell({ type: 'block-start', block, head, choice });
   const text = part.kind === 'tool-call' ? part.args : 'text' in part ? part.text : '';
-  const logprobs = part.kind === 'text' && part.logprobs ? { logprobs: part.logprobs } : {};
-  if (text !== '' || 'logprobs' in logprobs) tell({ type: 'block-delta', block, text, ...logprobs });
-  const seal = 'seal' in part && part.seal ? { seal: part.seal } : {};
-  const citations = part.kind === 'text' && part.citations ? { citations: part.citations } : {};
-  tell({ type: 'block-end', block, ...seal, ...citations });
+  const words = part.kind === 'text' ? part : undefined;
+  if (text !== '' || words?.logprobs) tell({ type: 'block-delta', block, text, logprobs: words?.logprobs });
+  const seal = 'seal' in part ? part.seal : undefined;
+  tell({ type: 'block-end', block, seal, citations: words?.citations });
 }
+
+/** The heads of what is spoken, which are all alike. */
+export const spokenHeads = {
+  text: { kind: 'text' },
+  refusal: { kind: 'refusal' },
+  reasoning: { kind: 'reasoning' },
+} as const satisfies Readonly<Record<string, Head>>;
 
 function headOf(part: Part): Head | undefined {
   switch (part.kind) {
     case 'text':
     case 'refusal':
     case 'reasoning':
-      return { kind: part.kind };
-    case 'tool-call': {
-      const { callId, name, custom, namespace } = part;
-      return {
-        kind: 'tool-call',
-        callId,
-        name,
-        ...(custom ? { custom } : {}),
-        ...(namespace === undefined ? {} : { namespace }),
-      };
-    }
+      return spokenHeads[part.kind];
+    case 'tool-call':
+      return callHead(part.callId, part.name, part.custom, part.namespace);
     default:
       return undefined;
   }
+}
+
+/** The head of a tool call. */
+export function callHead(
+  callId: string,
+  name: string,
+  custom: boolean | undefined,
+  namespace: string | undefined,
+): CallHead {
+  const head: Draft<CallHead> = { kind: 'tool-call', callId, name };
+  if (custom) head.custom = custom;
+  if (namespace !== undefined) head.namespace = namespace;
+  return head;
 }

@@ -57,6 +57,9 @@ export function readObjects(value: unknown): readonly Json[] {
 const noObjects: readonly Json[] = [];
 const isObject = (value: unknown): value is Json => readObject(value) !== undefined;
 
+/** An object that is still being put together by whoever made it. */
+export type Draft<T> = { -readonly [K in keyof T]: T[K] };
+
 /** A copy without the named keys and without undefined values: what an open set of unknown fields becomes. */
 export function omit(object: Json, keys: ReadonlySet<string>): Json {
   const rest: Record<string, unknown> = {};

@@ -1,10 +1,9 @@
-import type { ChatEvent, Head } from '../core/event.ts';
+import { type CallHead, callHead, type ChatEvent, type Head, spokenHeads } from '../core/event.ts';
 import { newId } from '../core/id.ts';
 import type { Json } from '../core/json.ts';
 import type { Tell } from '../core/machine.ts';
 import type { Citation, Part, Seal } from '../core/request.ts';
 
-type CallHead = Extract<Head, { kind: 'tool-call' }>;
 type Spoken = Exclude<Head['kind'], 'tool-call'>;
 
 /** What a wire may tell of a tool call, in any order and in pieces. */
@@ -14,15 +13,23 @@ export type CallStart = Partial<Omit<CallHead, 'kind'>>;
 interface Block {
   readonly key: string | undefined;
   readonly choice: number;
-  kind: Head['kind'] | 'part';
-  call: CallStart;
-  part: Part | undefined;
-  deltas: { text: string; logprobs?: readonly Json[] }[];
+  readonly kind: Head['kind'] | 'part';
+  readonly part: Part | undefined;
+  callId: string | undefined;
+  name: string | undefined;
+  namespace: string | undefined;
+  custom: boolean | undefined;
+  kept: Delta[] | undefined;
   seal: Seal | undefined;
-  citations: Citation[];
+  citations: Citation[] | undefined;
   /** The number it was opened under, once it was. */
   number: number | undefined;
   ended: boolean;
+}
+
+interface Delta {
+  readonly text: string;
+  readonly logprobs: readonly Json[] | undefined;
 }
 
 /**
@@ -47,7 +54,7 @@ export class Blocks {
     let block = this.last(choice);
     if (!block || block.kind !== kind || block.ended) {
       this.endSpoken(choice);
-      block = this.add({ key: undefined, choice, kind });
+      block = this.add(undefined, choice, kind);
     }
     this.grow(block, text, logprobs);
   }
@@ -55,11 +62,10 @@ export class Blocks {
   /** News of the tool call that the wire knows as `key`. The first non-empty id and name win; late or repeated ones are ignored. */
   call(key: string | number, start: CallStart, choice = 0): void {
     const block = this.find(key, choice) ?? this.openCall(key, choice);
-    const { callId, name, namespace, custom } = start;
-    if (callId && !block.call.callId) block.call = { ...block.call, callId };
-    if (name && !block.call.name) block.call = { ...block.call, name };
-    if (namespace && !block.call.namespace) block.call = { ...block.call, namespace };
-    if (custom) block.call = { ...block.call, custom };
+    block.callId ||= start.callId;
+    block.name ||= start.name;
+    block.namespace ||= start.namespace;
+    block.custom ||= start.custom;
     this.flush();
   }
 
@@ -77,15 +83,14 @@ export class Blocks {
 
   /** Adds a citation to the block that spoke last. */
   cite(citation: Citation, choice = 0): void {
-    this.last(choice)?.citations.push(citation);
+    const block = this.last(choice);
+    if (block) (block.citations ??= []).push(citation);
   }
 
   /** A thing that comes whole. */
   whole(part: Part, choice = 0): void {
     this.endSpoken(choice);
-    const block = this.add({ key: undefined, choice, kind: 'part' });
-    block.part = part;
-    block.ended = true;
+    this.add(undefined, choice, 'part', part).ended = true;
     this.flush();
   }
 
@@ -103,34 +108,43 @@ export class Blocks {
     this.flush();
   }
 
-  /** More of a block: said at once where it is open already, which only the first in the queue can be. */
+  /** More of a block: said at once where it is open, which only the first in the queue can be. */
   private grow(block: Block, text: string, logprobs?: readonly Json[]): void {
-    if (logprobs) block.deltas.push({ text, logprobs });
-    else if (text !== '' && block.number !== undefined)
-      return this.tell({ type: 'block-delta', block: block.number, text });
-    else if (text !== '') block.deltas.push({ text });
+    if (block.number === undefined) this.flush();
+    if (text === '' && !logprobs) return;
+    if (block.number !== undefined)
+      return this.tell({ type: 'block-delta', block: block.number, text, logprobs });
+    (block.kept ??= []).push({ text, logprobs });
+    // What a call is given opens it, even where nobody tells its id.
     this.flush();
   }
 
-  private add(start: Pick<Block, 'key' | 'choice' | 'kind'>): Block {
+  private add(key: string | undefined, choice: number, kind: Block['kind'], part?: Part): Block {
     const block: Block = {
-      ...start,
-      call: {},
-      part: undefined,
-      deltas: [],
+      key,
+      choice,
+      kind,
+      part,
+      callId: undefined,
+      name: undefined,
+      namespace: undefined,
+      custom: undefined,
+      kept: undefined,
       seal: undefined,
-      citations: [],
+      citations: undefined,
       number: undefined,
       ended: false,
     };
-    const later = this.queue.findIndex((other) => other.choice > start.choice);
-    this.queue.splice(later < 0 ? this.queue.length : later, 0, block);
+    let place = this.queue.length;
+    while (place > 0 && this.queue[place - 1]!.choice > choice) place--;
+    if (place === this.queue.length) this.queue.push(block);
+    else this.queue.splice(place, 0, block);
     return block;
   }
 
   private openCall(key: string | number, choice: number): Block {
     this.endSpoken(choice);
-    return this.add({ key: String(key), choice, kind: 'tool-call' });
+    return this.add(String(key), choice, 'tool-call');
   }
 
   private find(key: string | number, choice: number): Block | undefined {
@@ -165,38 +179,29 @@ export class Blocks {
   }
 
   private speak(block: Block): void {
-    const choice = block.choice > 0 ? { choice: block.choice } : {};
-    if (block.part) return this.tell({ type: 'block', block: this.opened++, part: block.part, ...choice });
+    const choice = block.choice > 0 ? block.choice : undefined;
+    if (block.part) return this.tell({ type: 'block', block: this.opened++, part: block.part, choice });
     if (block.number === undefined) {
       const head = this.head(block);
       if (!head) return;
       block.number = this.opened++;
-      this.tell({ type: 'block-start', block: block.number, head, ...choice });
+      this.tell({ type: 'block-start', block: block.number, head, choice });
     }
-    for (const delta of block.deltas) this.tell({ type: 'block-delta', block: block.number, ...delta });
-    block.deltas = [];
-    if (!block.ended) return;
-    this.tell({
-      type: 'block-end',
-      block: block.number,
-      ...(block.seal ? { seal: block.seal } : {}),
-      ...(block.citations.length > 0 ? { citations: block.citations } : {}),
-    });
+    const { number, kept, seal, citations } = block;
+    if (kept)
+      for (const { text, logprobs } of kept)
+        this.tell({ type: 'block-delta', block: number, text, logprobs });
+    block.kept = undefined;
+    if (block.ended) this.tell({ type: 'block-end', block: number, seal, citations });
   }
 
   /** The head of a block that may open now. A call without a name waits for it, and is left out if it never comes. */
   private head(block: Block): Head | undefined {
     if (block.kind === 'part') return undefined;
-    if (block.kind !== 'tool-call') return { kind: block.kind };
-    const { name, callId, namespace, custom } = block.call;
-    if (!name || (!callId && !block.ended && block.deltas.length === 0)) return undefined;
+    if (block.kind !== 'tool-call') return spokenHeads[block.kind];
+    const { name, callId, namespace, custom } = block;
+    if (!name || (!callId && !block.ended && !block.kept)) return undefined;
     this.called = true;
-    return {
-      kind: 'tool-call',
-      callId: callId ?? newId('call_'),
-      name,
-      ...(custom ? { custom } : {}),
-      ...(namespace ? { namespace } : {}),
-    };
+    return callHead(callId || newId('call_'), name, custom, namespace || undefined);
   }
 }
