@@ -18,8 +18,8 @@ export interface NamingRules {
  * comes first.
  */
 export function createRegistry(connections: readonly Connection[], rules: NamingRules): Registry {
-  const names = index();
-  const addresses = index();
+  const names = index('name');
+  const addresses = index('address');
   const listed = new Map<string, ModelCard>();
   const withheld = new Map<Connection, readonly Withheld[]>();
   for (const connection of connections) {
@@ -40,14 +40,11 @@ export function createRegistry(connections: readonly Connection[], rules: Naming
   const strangers = takers(connections);
 
   function found(name: string): Found {
-    const named = names.find(name);
-    if (named) return { by: 'name', candidates: named };
-    const addressed = addresses.find(name);
-    if (addressed) return { by: 'address', candidates: addressed };
+    const known = names.find(name) ?? addresses.find(name);
+    if (known) return known;
     if (name === 'auto' && newest !== undefined)
-      return { by: 'auto', candidates: names.find(newest) ?? nobody };
-    const taken = strangers(name);
-    return taken.length > 0 ? { by: 'any-name', candidates: taken } : { by: undefined, candidates: nobody };
+      return { by: 'auto', candidates: names.find(newest)?.candidates ?? [] };
+    return strangers(name);
   }
 
   return {
@@ -72,7 +69,7 @@ export function createRegistry(connections: readonly Connection[], rules: Naming
   };
 }
 
-const nobody: readonly Candidate[] = [];
+const nobody: Found = { by: undefined, candidates: [] };
 
 /** What `auto` stands for: the newest model, the first by name among equals. */
 function newestOf(cards: readonly ModelCard[]): string | undefined {
@@ -112,7 +109,7 @@ function whyNot(
   const held = withheld.find((each) => each.name.toLowerCase() === short);
   if (held) return `has it, but it ${held.why}`;
   const prefixed = prefix === undefined ? undefined : names.find(`${prefix}/${name}`);
-  const own = prefixed?.find((candidate) => candidate.connection === connection);
+  const own = prefixed?.candidates.find((candidate) => candidate.connection === connection);
   return own ? `offers it as "${own.name}" only` : undefined;
 }
 
@@ -122,18 +119,19 @@ function whyNot(
 const strangerLimit = 1_000;
 
 /** Who takes a name that nobody offers, where an entry allows it. The same name gets the same answer. */
-function takers(connections: readonly Connection[]): (name: string) => readonly Candidate[] {
+function takers(connections: readonly Connection[]): (name: string) => Found {
   const open = connections.filter(({ models }) => models.open === true);
-  const known = new Map<string, readonly Candidate[]>();
+  const known = new Map<string, Found>();
   return (name) => {
     if (open.length === 0 || name === '') return nobody;
-    let candidates = known.get(name);
-    if (!candidates) {
-      candidates = open.flatMap((connection) => strangerOf(connection, name));
+    let found = known.get(name);
+    if (!found) {
+      const candidates = open.flatMap((connection) => strangerOf(connection, name));
+      found = candidates.length > 0 ? { by: 'any-name', candidates } : nobody;
       if (known.size >= strangerLimit) known.clear();
-      known.set(name, candidates);
+      known.set(name, found);
     }
-    return candidates;
+    return found;
   };
 }
 
@@ -154,17 +152,21 @@ function strangerOf(connection: Connection, name: string): readonly Candidate[] 
 
 interface Index {
   add(name: string, candidate: Candidate): void;
-  find(name: string): readonly Candidate[] | undefined;
+  find(name: string): Found | undefined;
+}
+
+interface Entry extends Found {
+  readonly candidates: Candidate[];
 }
 
 /** Names to candidates, twice: as they are written, and in lower case for those who write them differently. */
-function index(): Index {
-  const exact = new Map<string, Candidate[]>();
-  const folded = new Map<string, Candidate[]>();
-  const put = (map: Map<string, Candidate[]>, key: string, candidate: Candidate) => {
-    const list = map.get(key);
-    if (list) list.push(candidate);
-    else map.set(key, [candidate]);
+function index(by: 'name' | 'address'): Index {
+  const exact = new Map<string, Entry>();
+  const folded = new Map<string, Entry>();
+  const put = (map: Map<string, Entry>, key: string, candidate: Candidate) => {
+    const entry = map.get(key);
+    if (entry) entry.candidates.push(candidate);
+    else map.set(key, { by, candidates: [candidate] });
   };
   return {
     add(name, candidate) {

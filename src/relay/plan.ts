@@ -4,7 +4,7 @@ import type { Runtime } from '../config/runtime.ts';
 import type { ModelCard } from '../core/model.ts';
 import type { Reasoning } from '../core/request.ts';
 import type { Candidate } from '../models/resolve.ts';
-import { splitSuffix } from '../models/suffix.ts';
+import { splitSuffix, type Suffixed } from '../models/suffix.ts';
 import type { Protocol } from '../protocols/protocol.ts';
 import { unknownModel } from './unknown-model.ts';
 
@@ -44,11 +44,9 @@ export function plan(runtime: Runtime, asked: string): Plan {
 }
 
 /** What a model name asks for. An id that contains parentheses wins over reading them as a suffix. */
-export function named(runtime: Runtime, asked: string): { name: string; reasoning: Reasoning | undefined } {
+export function named(runtime: Runtime, asked: string): Suffixed {
   const { by } = runtime.registry.found(asked);
-  if (by !== undefined && by !== 'any-name') return { name: asked, reasoning: undefined };
-  const { name, reasoning } = splitSuffix(asked);
-  return { name, reasoning };
+  return by === undefined || by === 'any-name' ? splitSuffix(asked) : { name: asked };
 }
 
 const known = new WeakMap<readonly Candidate[], readonly Attempt[]>();

@@ -5,15 +5,7 @@ import { Dues } from './dues.ts';
 import { excludes } from './entitlements.ts';
 import type { Block, Standing } from './standing.ts';
 import { Standings } from './standings.ts';
-import {
-  blockAt,
-  createLineup,
-  lookAgain,
-  type Lineup,
-  type Option,
-  restore,
-  type Seat,
-} from './lineup.ts';
+import { blockAt, createLineup, lookAgain, type Lineup, type Option, restore, type Seat } from './lineup.ts';
 import type { Policy } from '../policy.ts';
 import { lowUntil, merged, type QuotaWindow, reopensAt, usedUp } from '../quota.ts';
 import { remember, type RestStore } from './rest-store.ts';
