@@ -53,23 +53,22 @@ export function createTelemetry(options: TelemetryOptions = {}): Telemetry {
       const { record, totalMs, atMs } = each;
       observer?.(each);
       counters.count(record, totalMs);
-      emit(requestEntry(record, totalMs, new Date(atMs).toISOString()));
+      emit(requestEntry(record, totalMs, isoTime(atMs)), atMs);
     }
   }
 
-  function emit(entry: Entry): void {
+  function emit(entry: Entry, atMs: number): void {
     const line = JSON.stringify(entry);
-    kept.add(line, Date.parse(entry.time));
+    kept.add(line, atMs);
     console.add(isTerminal ? readable(entry, colour) : line);
     if (file?.healthy) file.add(line);
   }
 
-  const time = () => new Date(now()).toISOString();
-
   function log(level: Level, event: string, fields: Fields = {}): void {
     if (level === 'debug' && !settings.debug) return;
     settle();
-    emit(eventEntry(level, event, fields, time()));
+    const atMs = now();
+    emit(eventEntry(level, event, fields, isoTime(atMs)), atMs);
   }
 
   function open(folder: string, maxTotalBytes: number): LogFile {
@@ -153,6 +152,14 @@ export function createTelemetry(options: TelemetryOptions = {}): Telemetry {
 
 function outputOf({ write }: TelemetryOptions) {
   return write ? { write, writeNow: (text: string) => void write(text) } : standardOutput();
+}
+
+const moment = new Date(0);
+
+/** ISO 8601, spelled by one Date for all lines. */
+function isoTime(ms: number): string {
+  moment.setTime(ms);
+  return moment.toISOString();
 }
 
 /** Every line begins with `{"time":"…"`; 0 for one that does not. */

@@ -1,6 +1,6 @@
 import type { Fields, Level } from './log.ts';
 import type { AttemptRecord, RequestRecord } from './record.ts';
-import { clean, cleanLabel } from './redact.ts';
+import { clean, cleanId, cleanLabel } from './redact.ts';
 
 /** One log line before it is spelled: cleaned values in the order they are written. */
 export interface Entry {
@@ -20,7 +20,7 @@ export function requestEntry(record: RequestRecord, totalMs: number, time: strin
     time,
     level: levelOf(record),
     event: 'request',
-    id: clean(record.id),
+    id: cleanId(record.id),
     client: label(record.client),
     protocol: label(record.protocol),
     method: label(record.method),
@@ -44,15 +44,20 @@ export function requestEntry(record: RequestRecord, totalMs: number, time: strin
 }
 
 const label = (text: string) => (text === '' ? undefined : cleanLabel(text));
+const words = (text: string) => (text === '' ? undefined : clean(text));
 
 function upstreamRequestId(attempts: readonly AttemptRecord[]): string | undefined {
-  const id = attempts.find((attempt) => attempt.outcome === 'answered')?.upstreamRequestId;
-  return id ? clean(id) : undefined;
+  for (const { outcome, upstreamRequestId: id } of attempts) if (outcome === 'answered') return words(id);
+  return undefined;
 }
 
 function failedAttempts(attempts: readonly AttemptRecord[]): readonly object[] | undefined {
-  const failed = attempts.filter((attempt) => attempt.outcome !== 'answered');
-  return failed.length > 0 ? failed.slice(0, longestList).map(failedAttempt) : undefined;
+  let failed: object[] | undefined;
+  for (const attempt of attempts) {
+    if (attempt.outcome === 'answered' || failed?.length === longestList) continue;
+    (failed ??= []).push(failedAttempt(attempt));
+  }
+  return failed;
 }
 
 /** The line of anything else that happened. */
@@ -74,18 +79,24 @@ const failedAttempt = (attempt: AttemptRecord) => ({
   provider: cleanLabel(attempt.provider),
   credential: cleanLabel(attempt.credential),
   model: cleanLabel(attempt.model),
-  ...(attempt.status > 0 ? { status_code: attempt.status } : {}),
+  status_code: attempt.status > 0 ? attempt.status : undefined,
   code: attempt.outcome === 'cancelled' ? 'cancelled' : cleanLabel(attempt.code),
   ms: rounded(attempt.ms),
-  ...(attempt.upstreamRequestId ? { upstream_request_id: clean(attempt.upstreamRequestId) } : {}),
+  upstream_request_id: words(attempt.upstreamRequestId),
 });
 
 /** An answer of no tokens at all is one that nobody counted: OpenAI streams tell usage only to those who ask. */
 function tokensOf({ usage }: RequestRecord): Readonly<Record<string, unknown>> | undefined {
   if (!usage || usage.input + usage.output === 0) return undefined;
-  const { input, output, cacheRead, cacheWrite, reasoning } = usage;
-  const counts = { input, output, cache_read: cacheRead, cache_write: cacheWrite, reasoning };
-  return usage.estimated ? { ...counts, estimated: true } : counts;
+  const { input, output, cacheRead, cacheWrite, reasoning, estimated } = usage;
+  return {
+    input,
+    output,
+    cache_read: cacheRead,
+    cache_write: cacheWrite,
+    reasoning,
+    estimated: estimated || undefined,
+  };
 }
 
 /** A client that goes away is nobody's failure. */

@@ -46,13 +46,16 @@ const shapes = new RegExp(
 
 /** The same text without anything that looks like a secret; what stood before a value stays, so that it can be read. */
 export function redact(text: string): string {
-  return text.replace(shapes, (...found) => {
-    const groups = found.at(-1) as Readonly<Record<string, string | undefined>>;
-    if (groups['userinfo']) return `${groups['userinfo']}[redacted]@`;
-    if (groups['scheme'] ?? groups['basic']) return `${groups['scheme'] ?? groups['basic']} [redacted]`;
-    const before = groups['header'] ?? groups['cookie'] ?? groups['name'] ?? groups['code'] ?? '';
-    return `${before}${groups['quote'] ?? ''}[redacted]`;
-  });
+  return text.replace(shapes, hidden);
+}
+
+/** What is told instead of a secret, by the groups of its match. */
+function hidden(...found: readonly unknown[]): string {
+  const groups = found.at(-1) as Readonly<Record<string, string | undefined>>;
+  if (groups['userinfo']) return `${groups['userinfo']}[redacted]@`;
+  if (groups['scheme'] ?? groups['basic']) return `${groups['scheme'] ?? groups['basic']} [redacted]`;
+  const before = groups['header'] ?? groups['cookie'] ?? groups['name'] ?? groups['code'] ?? '';
+  return `${before}${groups['quote'] ?? ''}[redacted]`;
 }
 
 /**
@@ -90,9 +93,9 @@ const controls =
 const breaks = /^[\t\n\r\u2028\u2029]+$/;
 
 /** The same text on one line, without control characters and escape sequences. */
-export function plain(text: string): string {
-  return text.replace(controls, (found) => (breaks.test(found) ? ' ' : ''));
-}
+export const plain = (text: string): string => text.replace(controls, blank);
+
+const blank = (found: string): string => (breaks.test(found) ? ' ' : '');
 
 const longest = 2_000;
 
@@ -116,6 +119,12 @@ export function cleanLabel(text: string): string {
   cleaned.set(text, fresh);
   return fresh;
 }
+
+/** An id that this program gave a request: there is nothing to clean in it. */
+const ownId = /^req_[0-9a-f]{24}$/;
+
+/** `clean` for the id of a request, which its client may have chosen. */
+export const cleanId = (id: string): string => (ownId.test(id) ? id : clean(id));
 
 /** A thrown value for the log: its name, message, causes and the first places of its stack, cleaned. */
 export function describe(thrown: unknown): string {
