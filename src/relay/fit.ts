@@ -13,13 +13,18 @@ export function fit(
   suffix: Reasoning | undefined,
   drop: Drop,
 ): ChatRequest {
-  const { reasoning: wished, ...rest } = request;
-  const shown = wished?.summary === undefined ? {} : { summary: wished.summary };
-  const reasoning = fitReasoning(suffix ? { ...shown, ...suffix } : wished, card, drop);
+  const wish = suffix ? outranked(request.reasoning, suffix) : request.reasoning;
+  const reasoning = fitReasoning(wish, card, drop);
   const sampling = fitSampling(request, card, drop);
-  if (reasoning === wished && sampling === request.sampling) return request;
-  return { ...rest, sampling, ...(reasoning ? { reasoning } : {}) };
+  if (reasoning === request.reasoning && sampling === request.sampling) return request;
+  if (reasoning) return { ...request, sampling, reasoning };
+  const { reasoning: _, ...rest } = request;
+  return { ...rest, sampling };
 }
+
+/** The wish of a suffix; how much of the thoughts is shown, no suffix says. */
+const outranked = (wish: Reasoning | undefined, suffix: Reasoning): Reasoning =>
+  wish?.summary === undefined ? suffix : { summary: wish.summary, ...suffix };
 
 function fitSampling({ sampling }: ChatRequest, card: ModelCard, drop: Drop): ChatRequest['sampling'] {
   const { maxTokens } = sampling;
@@ -36,19 +41,15 @@ export function fitReasoning(
   drop: Drop,
 ): Reasoning | undefined {
   if (!wish || card.thinking === undefined) return wish;
-  const { effort, budget, ...rest } = wish;
+  const { effort, budget } = wish;
   if (card.thinking === null) {
     if (effort !== 'none' && budget !== 0) drop('reasoning: this model cannot think');
     return undefined;
   }
   if (effort === undefined && budget === undefined) return wish;
-  const steering = steer(effort, budget, card.thinking);
-  if (steering.changed) drop(`reasoning: ${effort ?? budget} became ${steering.effort ?? steering.budget}`);
-  return {
-    ...rest,
-    ...(steering.effort === undefined ? {} : { effort: steering.effort }),
-    ...(steering.budget === undefined ? {} : { budget: steering.budget }),
-  };
+  const { changed, ...steering } = steer(effort, budget, card.thinking);
+  if (changed) drop(`reasoning: ${effort ?? budget} became ${steering.effort ?? steering.budget}`);
+  return wish.summary === undefined ? steering : { summary: wish.summary, ...steering };
 }
 
 interface Steering {

@@ -27,11 +27,14 @@ export function fitTools(
   rule: ToolRule | undefined,
   drop: Drop,
 ): FittedTools | undefined {
-  if (!rule) return undefined;
+  return !rule || takesAll(rule, request) ? undefined : mapped(request, rule, drop);
+}
+
+function mapped(request: ChatRequest, rule: ToolRule, drop: Drop): FittedTools | undefined {
   const all = knownTools(request);
-  const strange = all.filter((tool) => !takes(rule, tool));
+  const strange = all.filter((tool) => !takes(rule, tool, tool.custom));
   if (strange.length === 0) return undefined;
-  const used = new Set(all.filter((tool) => takes(rule, tool)).map(({ name }) => name));
+  const used = new Set(all.filter((tool) => takes(rule, tool, tool.custom)).map(({ name }) => name));
   const there = new Map<string, string>();
   const back = new Map<string, Known>();
   for (const tool of strange) {
@@ -47,13 +50,26 @@ export function fitTools(
   };
 }
 
-const keyOf = ({ namespace, name }: Pick<Known, 'name' | 'namespace'>) => `${namespace ?? ''}\0${name}`;
+/** What a tool is called. */
+type Named = Pick<Known, 'name' | 'namespace'>;
 
-const takes = (rule: ToolRule, { name, namespace, custom }: Known): boolean =>
+const keyOf = ({ namespace, name }: Named) => `${namespace ?? ''}\0${name}`;
+
+const takes = (rule: ToolRule, { name, namespace }: Named, custom: boolean): boolean =>
   (namespace === undefined || rule.namespaces === true) &&
   (!custom || rule.freeForm === true) &&
   name.length <= rule.longest &&
   !rule.forbidden.test(name);
+
+/** Whether a wire takes every tool that a request defines and every call of its history. */
+function takesAll(rule: ToolRule, { tools, messages }: ChatRequest): boolean {
+  for (const tool of tools)
+    if (tool.kind !== 'hosted' && !takes(rule, tool, tool.kind === 'custom')) return false;
+  for (const { parts } of messages)
+    for (const part of parts)
+      if (part.kind === 'tool-call' && !takes(rule, part, part.custom === true)) return false;
+  return true;
+}
 
 /** Every tool that the request defines, and those that only its history names. */
 function knownTools({ tools, messages }: ChatRequest): readonly Known[] {
