@@ -15,26 +15,28 @@ export interface Exposition {
 /** Seconds. A token may come after milliseconds from a cache, or a thinking model's answer after minutes. */
 const buckets = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320];
 
-/** What is observed until the next scrape; the oldest are given to the histograms when there are so many. */
-const mostWaiting = 8_192;
+/** What is observed of a provider until the next scrape; it is given to its histogram when there is so much. */
+const mostWaiting = 1_024;
 
 /** Loads its library at first need, because every start would feel it. */
 export function exposition(): Exposition {
-  const durations: Observed[] = [];
-  const firstBytes: Observed[] = [];
+  const durations: Waiting = new Map();
+  const firstBytes: Waiting = new Map();
   let filling: Promise<Registers> | undefined;
 
   const registers = (): Promise<Registers> => (filling ??= import('prom-client').then(createRegisters));
 
   async function fill(): Promise<Registers> {
     const made = await registers();
-    for (const [provider, ms] of durations.splice(0)) made.duration.observe({ provider }, ms / 1000);
-    for (const [provider, ms] of firstBytes.splice(0)) made.firstByte.observe({ provider }, ms / 1000);
+    give(durations, made.duration);
+    give(firstBytes, made.firstByte);
     return made;
   }
 
-  function keep(observed: Observed[], provider: string, ms: number): void {
-    if (observed.push([provider, ms]) === mostWaiting) void fill();
+  function keep(waiting: Waiting, provider: string, ms: number): void {
+    const observed = waiting.get(provider);
+    if (!observed) waiting.set(provider, [ms]);
+    else if (observed.push(ms) === mostWaiting) void fill();
   }
 
   return {
@@ -46,9 +48,18 @@ export function exposition(): Exposition {
   };
 }
 
-type Observed = readonly [provider: string, ms: number];
+/** Milliseconds by provider. */
+type Waiting = Map<string, number[]>;
 
 type Registers = ReturnType<typeof createRegisters>;
+
+function give(waiting: Waiting, histogram: Registers['duration']): void {
+  for (const [provider, observed] of waiting) {
+    const child = histogram.labels(provider);
+    for (const ms of observed) child.observe(ms / 1000);
+    observed.length = 0;
+  }
+}
 
 function createRegisters({ Counter, Gauge, Histogram, Registry }: typeof import('prom-client')) {
   const registry = new Registry();
@@ -115,15 +126,11 @@ function createRegisters({ Counter, Gauge, Histogram, Registry }: typeof import(
   function readCounters(metrics: Metrics, lostLines: number): void {
     for (const each of [requests, attempts, tokens, drops, lost]) each.reset();
     lost.inc(lostLines);
-    for (const [key, count] of metrics.requests) {
-      const [protocol = '', status = ''] = key.split(' ');
-      requests.inc({ protocol, status }, count);
-    }
+    for (const [protocol, counts] of metrics.requests)
+      for (const [status, count] of counts) requests.inc({ protocol, status }, count);
     for (const [provider, tally] of metrics.tallies) {
-      for (const [key, count] of tally.attempts) {
-        const [outcome = '', code = ''] = key.split(' ');
-        attempts.inc({ provider, outcome, code }, count);
-      }
+      for (const [outcome, counts] of tally.attempts)
+        for (const [code, count] of counts) attempts.inc({ provider, outcome, code }, count);
       for (const [kind, count] of Object.entries(tally.tokens)) tokens.inc({ provider, kind }, count);
       for (const [phase, count] of tally.drops) drops.inc({ provider, phase }, count);
     }

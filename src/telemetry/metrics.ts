@@ -5,19 +5,21 @@ import { window } from './window.ts';
 
 /** What is counted of one provider since the program began. */
 export interface Tally {
-  /** Attempts by outcome and error code, joined with a space. */
-  readonly attempts: Map<string, number>;
+  /** Attempts by outcome, then by error code. */
+  readonly attempts: Map<string, Counts>;
   readonly tokens: Record<TokenKind, number>;
   /** Answers that broke after they had begun, by the phase they broke in. */
-  readonly drops: Map<string, number>;
+  readonly drops: Counts;
 }
+
+export type Counts = Map<string, number>;
 
 export type TokenKind = 'input' | 'output' | 'cache_read' | 'cache_write' | 'reasoning';
 
 export interface Metrics {
   count(record: RequestRecord, totalMs: number): void;
-  /** Client requests by protocol and status class, joined with a space. */
-  readonly requests: ReadonlyMap<string, number>;
+  /** Client requests by protocol, then by status class. */
+  readonly requests: ReadonlyMap<string, Counts>;
   readonly tallies: ReadonlyMap<string, Tally>;
   /** The name a provider is shown under. */
   label(provider: string): string;
@@ -42,16 +44,18 @@ interface Book extends Tally {
 /** The counters of everything that goes through, per provider. */
 export function metrics(now: () => number, observe: Observe): Metrics {
   const books = new Map<string, Book>();
-  const requests = new Map<string, number>();
+  const requests = new Map<string, Counts>();
   const protocolLabel = labels(32, /^[a-z][a-z0-9-]{0,31}$/);
   const providerLabel = labels(256, /^[^\p{C}]{1,64}$/u);
   const codeLabel = labels(96, /^[a-z][a-z0-9_]{0,47}$/);
 
   function bookOf(provider: string): Book {
     const label = providerLabel(provider);
-    const book = books.get(label) ?? emptyBook();
-    books.set(label, book);
-    return book;
+    const book = books.get(label);
+    if (book) return book;
+    const fresh = emptyBook();
+    books.set(label, fresh);
+    return fresh;
   }
 
   /** One that was cancelled is a request, but neither a success nor a failure. */
@@ -60,7 +64,7 @@ export function metrics(now: () => number, observe: Observe): Metrics {
     const told = outcome === 'failed' ? codeLabel(code) : 'none';
     book.requests++;
     if (outcome === 'answered') book.successes++;
-    add(book.attempts, `${outcome} ${told}`);
+    add(within(book.attempts, outcome), told);
     if (outcome !== 'failed') return;
     book.failures++;
     book.lastError = { at: new Date(now()).toISOString(), code: told, status };
@@ -77,7 +81,7 @@ export function metrics(now: () => number, observe: Observe): Metrics {
       book.tokens.reasoning += usage.reasoning;
     }
     if (record.error || record.status >= 400) return;
-    const lostMs = record.attempts.reduce((ms, each) => (each.outcome === 'failed' ? ms + each.ms : ms), 0);
+    const lostMs = failedMs(record.attempts);
     const label = providerLabel(record.provider);
     const servedMs = Math.max(0, totalMs - lostMs);
     book.latency.add(servedMs);
@@ -93,7 +97,7 @@ export function metrics(now: () => number, observe: Observe): Metrics {
     tallies: books,
     label: providerLabel,
     count(record, totalMs) {
-      add(requests, `${protocolLabel(record.protocol)} ${statusClass(record.status)}`);
+      add(within(requests, protocolLabel(record.protocol)), statusClass(record.status));
       for (const attempt of record.attempts) countAttempt(asItEnded(attempt, record));
       if (record.provider !== '') countServed(record, totalMs);
       const phase = dropPhase(record);
@@ -121,8 +125,23 @@ const emptyBook = (): Book => ({
   lastError: null,
 });
 
-function add(counts: Map<string, number>, key: string): void {
+function add(counts: Counts, key: string): void {
   counts.set(key, (counts.get(key) ?? 0) + 1);
+}
+
+/** What is counted under a key, from now on at the latest. */
+function within(groups: Map<string, Counts>, key: string): Counts {
+  const counts = groups.get(key);
+  if (counts) return counts;
+  const fresh: Counts = new Map();
+  groups.set(key, fresh);
+  return fresh;
+}
+
+function failedMs(attempts: readonly AttemptRecord[]): number {
+  let total = 0;
+  for (const { outcome, ms } of attempts) if (outcome === 'failed') total += ms;
+  return total;
 }
 
 /** An answer that broke on the way was a success when its first content came, and is a failure of its upstream now. */
@@ -141,8 +160,8 @@ function dropPhase({ stream, error, status, firstByteMs }: RequestRecord): strin
   return error.code === 'stream_interrupted' ? 'cut' : 'error';
 }
 
-const statusClass = (status: number) =>
-  status >= 100 && status < 600 ? `${Math.floor(status / 100)}xx` : 'none';
+const statusClasses = ['none', '1xx', '2xx', '3xx', '4xx', '5xx'];
+const statusClass = (status: number) => statusClasses[Math.floor(status / 100)] ?? 'none';
 
 function numbers(book: Book, live?: LiveProvider): ProviderMetrics {
   const [latencyP50 = 0, latencyP95 = 0] = book.latency.quantiles(0.5, 0.95);
