@@ -1,7 +1,7 @@
 import { GatewayError } from '../core/error.ts';
 import { type Json, readArray, readObject, readObjects } from '../core/json.ts';
 import type { Continuing, Memo } from '../protocols/continuing.ts';
-import type { ClientSide, EchoMemory } from '../protocols/protocol.ts';
+import type { ClientSide, EchoMemory, Protocol } from '../protocols/protocol.ts';
 import type { Space, State } from '../state/state.ts';
 import type { Exchange } from './exchange.ts';
 import { type Attempt, narrowed, type Plan } from './plan.ts';
@@ -92,25 +92,28 @@ export function createMemory(durable: State, volatile: State): Memory {
     return kept && [...kept.input, ...continuing.outputOf(kept.answer)];
   }
 
+  /** Keeps what a request is answered. */
+  const keeper = (continuing: Continuing, tenant: string, body: Json) => (answer: Json) =>
+    keep(continuing, tenant, continuing.inputOf(body), answer);
+
+  function joined(request: Joining, continuing: Continuing): Joined {
+    const { exchange, client } = request;
+    const { tenant = '', route } = exchange;
+    const memo = continuing.memo(request.body);
+    const found = search(memo, tenant, continuing, items, recall);
+    const plan = found.missing || memo.refused ? remembering(request, memo, found, continuing) : request.plan;
+    const body = resumed(request, memo, found, continuing);
+    const changed = body === request.body ? exchange : { ...exchange, body: JSON.stringify(body) };
+    const memory = { previous: memo.previous ?? exchange.continues, kept: memo.keep };
+    if (!memo.keep || route.kind !== 'chat' || route.codec)
+      return { exchange: changed, client, body, plan, memory };
+    const kept = keeper(continuing, tenant, body);
+    const watched = watching(client, continuing, kept);
+    return { exchange: changed, client: watched, body, plan, memory, keep: kept };
+  }
+
   return {
-    join(request) {
-      const { continuing } = request.client;
-      if (!continuing) return request;
-      const { exchange, client } = request;
-      const { tenant = '', route } = exchange;
-      const memo = continuing.memo(request.body);
-      const found = search(memo, tenant, continuing, items, recall);
-      const plan =
-        found.missing || memo.refused ? remembering(request, memo, found, continuing) : request.plan;
-      const body = resumed(request, memo, found, continuing);
-      const changed = body === request.body ? exchange : { ...exchange, body: JSON.stringify(body) };
-      const memory = { previous: memo.previous ?? exchange.continues, kept: memo.keep };
-      if (!memo.keep || route.kind !== 'chat' || route.codec)
-        return { exchange: changed, client, body, plan, memory };
-      const kept = (answer: Json) => keep(continuing, tenant, continuing.inputOf(body), answer);
-      const watched = watching(client, continuing, kept);
-      return { exchange: changed, client: watched, body, plan, memory, keep: kept };
-    },
+    join: (request) => (request.client.continuing ? joined(request, request.client.continuing) : request),
     read,
     forget(tenant, id) {
       const waited = parked.delete(keyOf(tenant, id));
@@ -131,6 +134,8 @@ interface Found {
   readonly missing: boolean;
 }
 
+const nothing: Found = { transcript: undefined, items: new Map(), missing: false };
+
 function search(
   { previous, references }: Memo,
   tenant: string,
@@ -138,13 +143,15 @@ function search(
   items: Space,
   recall: Memory['recall'],
 ): Found {
+  if (previous === undefined && references.length === 0) return nothing;
   const transcript = previous === undefined ? undefined : recall(continuing, tenant, previous);
   const known = new Map<string, Json>();
+  let missing = previous !== undefined && !transcript;
   for (const id of references) {
     const item = items.get(keyOf(tenant, id));
     if (item) known.set(id, item);
+    else missing = true;
   }
-  const missing = (previous !== undefined && !transcript) || references.some((id) => !known.has(id));
   return { transcript, items: known, missing };
 }
 
@@ -174,12 +181,15 @@ function resumed(
   continuing: Continuing,
 ): Json {
   const put = transcript !== undefined || items.size > 0;
+  const replayed = put || (exchange.continues !== undefined && !keep);
+  if (!replayed) return body;
   const known = previous === undefined || transcript !== undefined;
   const whole = put && known ? continuing.resume(body, { transcript: transcript ?? [], items }) : body;
-  const replayed = put || (exchange.continues !== undefined && !keep);
-  const direct = plan.options.every((attempt) => attempt.protocol === exchange.protocol);
-  return replayed && direct ? continuing.bare(whole) : whole;
+  return allSpeak(exchange.protocol, plan) ? continuing.bare(whole) : whole;
 }
+
+const allSpeak = (protocol: Protocol, { options }: Plan): boolean =>
+  options.every((attempt) => attempt.protocol === protocol);
 
 const itemNotFound = (id: string) =>
   new GatewayError({ kind: 'not-found', what: 'item' }, `Item with id '${id.slice(0, 100)}' not found.`, {

@@ -20,9 +20,11 @@ export interface Sent {
 export function payloadOf(body: string, { exchange, plan, hint }: Errand, attempt: Attempt): string {
   const { payload } = exchange.runtime;
   if (payload.length === 0) return body;
+  const models = [attempt.model, plan.name];
+  // A fallback is another model than the one that was asked for.
+  if (hint.model.startsWith(plan.name)) models.push(hint.model);
   return ruledBody(body, payload, {
-    // A fallback is another model than the one that was asked for.
-    models: [attempt.model, plan.name, ...(hint.model.startsWith(plan.name) ? [hint.model] : [])],
+    models,
     to: upstreamFormat(attempt),
     from: formatNamed(exchange.protocol.id),
     headers: exchange.headers,
@@ -34,9 +36,11 @@ export function payloadOf(body: string, { exchange, plan, hint }: Errand, attemp
  * bytes.
  */
 export function ruledBody(body: string, payload: readonly PayloadRule[], sent: Sent): string {
-  const rules = payload
-    .map((rule) => ({ ...rule, models: rule.models.filter((selector) => fits(selector, sent)) }))
-    .filter(({ models }) => models.length > 0);
+  const rules: PayloadRule[] = [];
+  for (const rule of payload) {
+    const models = rule.models.filter((selector) => fits(selector, sent));
+    if (models.length > 0) rules.push({ ...rule, models });
+  }
   if (rules.length === 0) return body;
   const before = parseObject(body);
   const after = applied(rules, before);
@@ -47,7 +51,10 @@ const fits = (selector: Selector, { models, to, from, headers }: Sent): boolean 
   models.some(selector.name) &&
   (selector.protocol ?? to) === to &&
   (selector.fromProtocol ?? from) === from &&
-  selector.headers.every(([name, like]) => headers.has(name) && like(headers.get(name)!));
+  hasAll(headers, selector);
+
+const hasAll = (sent: Headers, { headers }: Selector): boolean =>
+  headers.every(([name, like]) => sent.has(name) && like(sent.get(name)!));
 
 /** What rules call the format of an upstream: a wire of its own has the name of its place. */
 function upstreamFormat({ connection, protocol }: Attempt): string | undefined {
