@@ -1,11 +1,4 @@
-import {
-  type ChatEvent,
-  type FinishReason,
-  type Head,
-  noUsage,
-  spellPart,
-  type Usage,
-} from '../../core/event.ts';
+import { type ChatEvent, type Finish, type Head, noUsage, spellPart, type Usage } from '../../core/event.ts';
 import type { Json } from '../../core/json.ts';
 import { type Machine, machine, type Tell, type Teller } from '../../core/machine.ts';
 import type {
@@ -26,33 +19,50 @@ import { issuer, ownForeign } from './wire.ts';
 
 /** The hall's events as Claude's event stream: each frame's event name is the type in its data. */
 export const encodeStream = (echo: Echo): Machine<ChatEvent, Frame> =>
-  machine((tell) => encodeEvents(echo, (said) => tell(frameOf(said))));
+  machine((tell) => new EventEncoder(echo, (said) => tell(frameOf(said))));
 
 const frameOf = (event: Json): Frame => ({ event: String(event.type), data: JSON.stringify(event) });
 
-/** A block of ours that is open. It opens on the wire once there is something to say in it. */
-interface OpenBlock {
-  readonly head: Head;
-  /** Its number on the wire, once it has one. */
-  index: number | undefined;
-  /** Free text of a custom tool, which can be said only as a whole JSON object. */
-  held: string;
-}
-
 /** The events before they become frames; a whole reply is put together from the same ones (see `reply.ts`). */
-export function encodeEvents(echo: Echo, tell: Tell<Json>): Teller<ChatEvent> {
-  let started = false;
-  let over = false;
-  let refused = false;
-  let next = 0;
-  let open: OpenBlock | undefined;
+export class EventEncoder implements Teller<ChatEvent> {
+  private readonly echo: Echo;
+  private readonly tell: Tell<Json>;
+  private started = false;
+  private over = false;
+  private refused = false;
+  /** How many blocks the wire has seen. */
+  private count = 0;
+  /** The block of ours that is open; undefined also while one is left out. */
+  private head: Head | undefined;
+  /** Its number on the wire: it opens there once there is something to say in it. */
+  private index: number | undefined;
+  /** Free text of a custom tool, which can be said only as a whole JSON object. */
+  private held = '';
 
-  function begin(id: string, usage: Usage | undefined): void {
-    if (started) return;
-    started = true;
+  constructor(echo: Echo, tell: Tell<Json>) {
+    this.echo = echo;
+    this.tell = tell;
+  }
+
+  push(event: ChatEvent): void {
+    if (this.over) return;
+    if (event.type === 'start') return this.begin(event.id, event.usage);
+    if (event.type !== 'error') this.begin('', undefined);
+    this.onEvent(event);
+  }
+
+  end(): void {
+    if (!this.over) this.tell(encodeError(cut()));
+    this.over = true;
+  }
+
+  private begin(id: string, usage: Usage | undefined): void {
+    if (this.started) return;
+    this.started = true;
+    const { echo } = this;
     const counted =
       usage && usage.input > 0 ? usage : { ...noUsage, ...usage, input: echo.inputEstimate ?? 0 };
-    tell({
+    this.tell({
       type: 'message_start',
       message: {
         id: messageId(id || echo.id),
@@ -67,140 +77,137 @@ export function encodeEvents(echo: Echo, tell: Tell<Json>): Teller<ChatEvent> {
     });
   }
 
-  /** Opens the current block on the wire, if it is not yet. */
-  function opened(block: OpenBlock): void {
-    if (block.index !== undefined) return;
-    block.index = next++;
-    tell({ type: 'content_block_start', index: block.index, content_block: emptyBlock(block.head) });
-  }
-
-  function say(block: OpenBlock, delta: Json): void {
-    opened(block);
-    tell({ type: 'content_block_delta', index: block.index, delta });
-  }
-
-  function onBlockStart(head: Head): void {
-    open = { head, index: undefined, held: '' };
-    if (head.kind === 'refusal') refused = true;
-    if (head.kind === 'tool-call') opened(open);
-  }
-
-  function onBlockDelta(text: string): void {
-    if (!open || text === '') return;
-    const { head } = open;
-    if (head.kind === 'tool-call' && head.custom) open.held += text;
-    else say(open, deltaOf(head, text));
-  }
-
-  function onBlockEnd(seal: Seal | undefined, citations: readonly Citation[]): void {
-    const block = open;
-    open = undefined;
-    if (!block) return;
-    if (block.head.kind === 'tool-call' && block.head.custom)
-      say(block, { type: 'input_json_delta', partial_json: JSON.stringify({ input: block.held }) });
-    for (const citation of citations) {
-      const wire = encodeCitation(citation);
-      if (wire) say(block, { type: 'citations_delta', citation: wire });
-      else echo.drop('citations without a url');
+  private onEvent(event: ChatEvent): void {
+    switch (event.type) {
+      case 'start':
+        return;
+      case 'block-start':
+        if (event.choice) return this.skip(event.choice);
+        return this.onBlockStart(event.head);
+      case 'block-delta':
+        return this.onBlockDelta(event.text);
+      case 'block-end':
+        return this.onBlockEnd(event.seal, event.citations);
+      case 'block':
+        if (event.choice) return this.skip(event.choice);
+        return this.onWhole(event.part);
+      case 'finish':
+        return this.onFinish(event);
+      case 'error':
+        this.over = true;
+        return this.tell(encodeError(event.error));
     }
-    if (seal) onSeal(block, seal);
-    if (block.index !== undefined) tell({ type: 'content_block_stop', index: block.index });
   }
 
-  function onSeal(block: OpenBlock, seal: Seal): void {
-    if (block.head.kind !== 'reasoning') return echo.drop(`${block.head.kind}: signature of ${seal.issuer}`);
+  /** A message has one answer. */
+  private skip(choice: number): void {
+    this.head = undefined;
+    this.echo.drop(`choices[${choice}]`);
+  }
+
+  private onBlockStart(head: Head): void {
+    this.head = head;
+    this.index = undefined;
+    this.held = '';
+    if (head.kind === 'refusal') this.refused = true;
+    if (head.kind === 'tool-call') this.open(head);
+  }
+
+  private onBlockDelta(text: string): void {
+    const { head } = this;
+    if (!head || text === '') return;
+    if (head.kind === 'tool-call' && head.custom) this.held += text;
+    else this.say(head, deltaOf(head, text));
+  }
+
+  private onBlockEnd(seal: Seal | undefined, citations: readonly Citation[] | undefined): void {
+    const { head } = this;
+    if (!head) return;
+    if (head.kind === 'tool-call' && head.custom)
+      this.say(head, { type: 'input_json_delta', partial_json: JSON.stringify({ input: this.held }) });
+    if (citations) for (const citation of citations) this.onCitation(head, citation);
+    if (seal) this.onSeal(head, seal);
+    if (this.index !== undefined) this.tell({ type: 'content_block_stop', index: this.index });
+    this.head = undefined;
+  }
+
+  private onCitation(head: Head, citation: Citation): void {
+    const wire = encodeCitation(citation);
+    if (wire) this.say(head, { type: 'citations_delta', citation: wire });
+    else this.echo.drop('citations without a url');
+  }
+
+  private onSeal(head: Head, seal: Seal): void {
+    if (head.kind !== 'reasoning') return this.echo.drop(`${head.kind}: signature of ${seal.issuer}`);
     const value = encodeSeal(seal, issuer);
-    if (!seal.redacted || block.index !== undefined)
-      return say(block, { type: 'signature_delta', signature: value });
-    block.index = next++;
-    tell({
-      type: 'content_block_start',
-      index: block.index,
-      content_block: { type: 'redacted_thinking', data: value },
-    });
+    if (!seal.redacted || this.index !== undefined)
+      return this.say(head, { type: 'signature_delta', signature: value });
+    this.index = this.openBlock({ type: 'redacted_thinking', data: value });
+  }
+
+  /** Opens the current block on the wire, if it is not yet. */
+  private open(head: Head): void {
+    this.index ??= this.openBlock(emptyBlock(head));
+  }
+
+  private openBlock(block: Json): number {
+    const index = this.count++;
+    this.tell({ type: 'content_block_start', index, content_block: block });
+    return index;
+  }
+
+  private say(head: Head, delta: Json): void {
+    this.open(head);
+    this.tell({ type: 'content_block_delta', index: this.index, delta });
   }
 
   /** A thing that comes whole: a block of this wire's own, words, or nothing that this wire can say. */
-  function onWhole(part: Part): void {
+  private onWhole(part: Part): void {
+    const { echo } = this;
     switch (part.kind) {
       case 'media':
         echo.drop(`content: ${part.media}`);
-        return onSpoken({ kind: 'text', text: `[${part.media} omitted: not supported by this API]` });
+        return this.onSpoken({ kind: 'text', text: `[${part.media} omitted: not supported by this API]` });
       case 'hosted-call':
       case 'hosted-result':
       case 'foreign': {
         const block = encodeHosted(part);
-        if (block) return onBlock(block);
+        if (block) return this.onBlock(block);
         return echo.drop(`content: ${part.kind === 'foreign' ? part.kind : part.tool}`);
       }
       case 'tool-result':
         return echo.drop('content: tool-result');
       default:
-        return onSpoken(part);
+        return this.onSpoken(part);
     }
   }
 
   /** A block of the wire, whole. The input of a call comes as a delta even then. */
-  function onBlock(block: Json): void {
-    const index = next++;
+  private onBlock(block: Json): void {
     const called = block.input !== undefined;
-    tell({ type: 'content_block_start', index, content_block: called ? { ...block, input: {} } : block });
+    const index = this.openBlock(called ? { ...block, input: {} } : block);
     const delta = { type: 'input_json_delta', partial_json: JSON.stringify(block.input) };
-    if (called) tell({ type: 'content_block_delta', index, delta });
-    tell({ type: 'content_block_stop', index });
+    if (called) this.tell({ type: 'content_block_delta', index, delta });
+    this.tell({ type: 'content_block_stop', index });
   }
 
   /** A part that others stream. */
-  function onSpoken(part: Part): void {
-    spellPart(0, part, 0, onEvent);
+  private onSpoken(part: Part): void {
+    spellPart(0, part, 0, (event) => this.onEvent(event));
   }
 
-  /** OpenAI tells a refusal in a field of its own and calls it an ordinary end; here the reason is all that tells it. */
-  const reasonOf = (reason: FinishReason) => (refused && reason === 'end' ? 'filter' : reason);
-
-  function onEvent(event: ChatEvent): void {
-    if ((event.type === 'block-start' || event.type === 'block') && event.choice) {
-      open = undefined;
-      return echo.drop(`choices[${event.choice}]`);
-    }
-    switch (event.type) {
-      case 'start':
-        return;
-      case 'block-start':
-        return onBlockStart(event.head);
-      case 'block-delta':
-        return onBlockDelta(event.text);
-      case 'block-end':
-        return onBlockEnd(event.seal, event.citations ?? []);
-      case 'block':
-        return onWhole(event.part);
-      case 'finish':
-        over = true;
-        for (const index of (event.others ?? []).keys()) echo.drop(`choices[${index + 1}]`);
-        tell({
-          type: 'message_delta',
-          delta: { stop_reason: encodeStop(reasonOf(event.reason)), stop_sequence: event.stop ?? null },
-          usage: encodeUsage(event.usage),
-        });
-        return tell({ type: 'message_stop' });
-      case 'error':
-        over = true;
-        return tell(encodeError(event.error));
-    }
+  private onFinish({ reason, stop, usage, others }: Finish): void {
+    this.over = true;
+    others?.forEach((_, index) => this.echo.drop(`choices[${index + 1}]`));
+    // OpenAI tells a refusal in a field of its own and calls it an ordinary end; here the reason is all that tells it.
+    const told = this.refused && reason === 'end' ? 'filter' : reason;
+    this.tell({
+      type: 'message_delta',
+      delta: { stop_reason: encodeStop(told), stop_sequence: stop ?? null },
+      usage: encodeUsage(usage),
+    });
+    this.tell({ type: 'message_stop' });
   }
-
-  return {
-    push(event) {
-      if (over) return;
-      if (event.type === 'start') return begin(event.id, event.usage);
-      if (event.type !== 'error') begin('', undefined);
-      onEvent(event);
-    },
-    end() {
-      if (!over) tell(encodeError(cut()));
-      over = true;
-    },
-  };
 }
 
 /** A block as it begins: what it is, and nothing said yet. A refusal is text, which is all that Claude says of one. */

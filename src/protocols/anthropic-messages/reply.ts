@@ -1,10 +1,9 @@
 import { folding, type Reply, spell, type Usage } from '../../core/event.ts';
-import { type Json, readArray, readObject, readObjects } from '../../core/json.ts';
-import type { Teller } from '../../core/machine.ts';
+import { type Draft, type Json, readArray, readObject, readObjects } from '../../core/json.ts';
 import type { Echo } from '../protocol.ts';
-import { decodeEvents } from './decode-stream.ts';
-import { encodeEvents } from './encode-stream.ts';
-import { badData } from './errors.ts';
+import { EventDecoder } from './decode-stream.ts';
+import { EventEncoder } from './encode-stream.ts';
+import { badData, decodeErrorEvent } from './errors.ts';
 import { decodeUsage } from './usage.ts';
 import { inputOf } from './wire.ts';
 
@@ -15,7 +14,7 @@ import { inputOf } from './wire.ts';
 export function decodeReply(body: Json): Reply {
   if (body.type !== 'error' && !body.error && !readArray(body.content)) throw badData('it has no content');
   const folder = folding();
-  tellReply(body, decodeEvents(folder.push));
+  tellReply(body, new EventDecoder(folder.push));
   return folder.reply();
 }
 
@@ -23,48 +22,52 @@ export function decodeReply(body: Json): Reply {
 export const glance = (body: Json): Usage | undefined =>
   body.type === 'message' && readArray(body.content) ? decodeUsage(readObject(body.usage) ?? {}) : undefined;
 
-function tellReply(body: Json, { push }: Teller<Json>): void {
-  if (body.type === 'error' || body.error) return push({ ...body, type: 'error' });
-  push({ type: 'message_start', message: body });
-  for (const [index, block] of readObjects(body.content).entries()) {
-    push({ type: 'content_block_start', index, content_block: block });
-    push({ type: 'content_block_stop', index });
+function tellReply(body: Json, events: EventDecoder): void {
+  if (body.type === 'error' || body.error) return events.fail(decodeErrorEvent({ ...body, type: 'error' }));
+  events.onMessageStart(body);
+  let index = 0;
+  for (const block of readObjects(body.content)) {
+    events.onBlockStart(index, block);
+    events.onBlockStop(index++);
   }
-  push({ type: 'message_delta', delta: body });
-  push({ type: 'message_stop' });
+  events.onMessageDelta(body, undefined);
+  events.onMessageStop();
 }
 
-/** A whole answer for a client: what its own SDK would make of our stream. */
+/** A whole answer for a client: what its own SDK would make of our stream. The message grows in place, for it is new. */
 export function encodeReply(reply: Reply, echo: Echo): Json {
-  const content: Record<string, unknown>[] = [];
-  let message: Json = {};
+  let message: Draft<Json> = {};
+  const content: Draft<Json>[] = [];
   let args = '';
-  const events = encodeEvents(echo, (event) => {
-    const block = content.at(-1);
+  const events = new EventEncoder(echo, (event) => {
     switch (event.type) {
       case 'message_start':
-        message = readObject(event.message)!;
+        message = event.message as Draft<Json>;
+        message.content = content;
         break;
       case 'content_block_start':
         content.push({ ...readObject(event.content_block) });
         args = '';
         break;
       case 'content_block_delta':
-        args += grow(block!, readObject(event.delta)!);
+        args += grow(content.at(-1)!, readObject(event.delta)!);
         break;
-      case 'content_block_stop':
-        if (block!.input) block!.input = inputOf(args);
+      case 'content_block_stop': {
+        const block = content.at(-1)!;
+        if (block.input) block.input = inputOf(args);
         break;
+      }
       case 'message_delta':
-        message = { ...message, ...readObject(event.delta), usage: event.usage };
+        Object.assign(message, event.delta);
+        message.usage = event.usage;
     }
   });
-  spell(reply, events.push);
-  return { ...message, content };
+  spell(reply, (event) => events.push(event));
+  return message;
 }
 
 /** Adds a delta to its block; a piece of a call's input is given back instead, because only the whole can be read. */
-function grow(block: Record<string, unknown>, delta: Json): string {
+function grow(block: Draft<Json>, delta: Json): string {
   switch (delta.type) {
     case 'text_delta':
       block.text = `${block.text}${delta.text}`;

@@ -1,5 +1,5 @@
 import type { FinishReason, Usage } from '../../core/event.ts';
-import { type Json, omit, readNumber, readObject } from '../../core/json.ts';
+import { type Draft, type Json, readNumber, readObject, unread } from '../../core/json.ts';
 import { id } from './wire.ts';
 
 /** Why Claude stopped. `compaction` (beta) is a turn to resume; `sensitive` was seen from compatible servers. */
@@ -46,34 +46,34 @@ const counted = new Set([
 ]);
 
 /** Later counts win; what is missing or null keeps its earlier value (message_delta may repeat the input side). */
-export function mergeUsage(before: Json, later: unknown): Json {
-  const merged: Record<string, unknown> = { ...before };
-  const said = readObject(later) ?? {};
-  for (const key in said) if (said[key] !== null) merged[key] = said[key];
-  return merged;
+export function addCounts(counts: Draft<Json>, later: Json): void {
+  for (const key in later) if (later[key] !== null) counts[key] = later[key];
 }
 
 /** Claude's `input_tokens` leaves both caches out; ours counts them in. Its `output_tokens` counts thinking, as ours does. */
 export function decodeUsage(wire: Json): Usage {
-  const count = (value: unknown) => readNumber(value) ?? 0;
   const cacheRead = count(wire.cache_read_input_tokens);
   const cacheWrite = count(wire.cache_creation_input_tokens);
-  const rest = omit(wire, counted);
+  const rest = unread(wire, counted);
   return {
     input: count(wire.input_tokens) + cacheRead + cacheWrite,
     output: count(wire.output_tokens),
     cacheRead,
     cacheWrite,
     reasoning: count(readObject(wire.output_tokens_details)?.thinking_tokens),
-    ...(Object.keys(rest).length > 0 ? { extra: { [id]: rest } } : {}),
+    extra: rest && { [id]: rest },
   };
 }
 
-export const encodeUsage = (usage: Usage): Json => ({
-  input_tokens: Math.max(0, usage.input - usage.cacheRead - usage.cacheWrite),
-  cache_creation_input_tokens: usage.cacheWrite,
-  cache_read_input_tokens: usage.cacheRead,
-  output_tokens: usage.output,
-  ...(usage.reasoning > 0 ? { output_tokens_details: { thinking_tokens: usage.reasoning } } : {}),
-  ...usage.extra?.[id],
-});
+const count = (value: unknown): number => readNumber(value) ?? 0;
+
+export function encodeUsage({ input, output, cacheRead, cacheWrite, reasoning, extra }: Usage): Json {
+  const counts: Draft<Json> = {
+    input_tokens: Math.max(0, input - cacheRead - cacheWrite),
+    cache_creation_input_tokens: cacheWrite,
+    cache_read_input_tokens: cacheRead,
+    output_tokens: output,
+  };
+  if (reasoning > 0) counts.output_tokens_details = { thinking_tokens: reasoning };
+  return Object.assign(counts, extra?.[id]);
+}
