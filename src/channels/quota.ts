@@ -4,55 +4,55 @@ import { numberOf, waitOf } from '../protocols/waits.ts';
 
 /** What providers say of a credential's quota in the headers of every answer, good or bad. */
 
-/** The three numbers of one limit, as headers spell them. */
-export interface Told {
-  readonly limit?: string | null | undefined;
-  readonly remaining?: string | null | undefined;
-  readonly reset?: string | null | undefined;
+/** A limit that headers tell of: its name, and what the headers of its three numbers are called. */
+export interface Limit {
+  readonly name: string;
+  readonly limit: string;
+  readonly remaining: string;
+  readonly reset: string;
 }
+
+/** The limit that a header tells of, by its name; undefined when it says neither how much there is nor how much is left. */
+export type LimitOf = (header: string) => Limit | undefined;
+
+/** Every window of the limits that the headers tell of, in the order of their names. */
+export function windowsBy(headers: Headers, limitOf: LimitOf, now: number): QuotaWindow[] {
+  const windows: QuotaWindow[] = [];
+  for (const header of limitHeaders(headers, limitOf)) {
+    const limit = limitOf(header);
+    // What remains is read with its limit, where there is one.
+    if (!limit || (header === limit.remaining && headers.has(limit.limit))) continue;
+    const window = windowOf(limit, headers, now);
+    if (window) windows.push(window);
+  }
+  return windows;
+}
+
+function limitHeaders(headers: Headers, limitOf: LimitOf): readonly string[] {
+  let found: string[] | undefined;
+  // Bun's way to all headers that makes the fewest strings; it does not sort them.
+  for (const header in headers.toJSON()) if (limitOf(header)) (found ??= []).push(header);
+  return found ? found.sort() : noHeaders;
+}
+
+const noHeaders: readonly string[] = [];
 
 /** One window from three headers; undefined when they say neither how much there is nor how much is left. */
-function windowOf(name: string, told: Told, source: string, now: number): QuotaWindow | undefined {
-  const [limit, remaining] = [numberOf(told.limit), numberOf(told.remaining)];
+function windowOf(told: Limit, headers: Headers, now: number): QuotaWindow | undefined {
+  const limit = numberOf(headers.get(told.limit));
+  const remaining = numberOf(headers.get(told.remaining));
   if (limit === undefined && remaining === undefined) return undefined;
-  const wait = waitOf(told.reset ?? '', now);
+  const wait = waitOf(headers.get(told.reset) ?? '', now);
   const resetsAt = wait === undefined ? undefined : now + wait;
-  return compact({ name, limit, remaining, resetsAt, source, seenAt: now });
-}
-
-type Part = 'limit' | 'remaining' | 'reset';
-
-/**
- * Every window of a family of headers.
- * @param nameIn the name of the window that a header speaks of; undefined when it is no limit and nothing that remains.
- * @param header what the header of a window's part is called.
- */
-export function windowsBy(
-  headers: Headers,
-  nameIn: (header: string) => string | undefined,
-  header: (name: string, part: Part) => string,
-  now: number,
-): readonly QuotaWindow[] {
-  const names = new Set<string>();
-  headers.forEach((_, found) => {
-    const name = nameIn(found);
-    if (name !== undefined) names.add(name);
-  });
-  const windows = [...names].map((name) => {
-    const [limit, remaining, reset] = (['limit', 'remaining', 'reset'] as const).map((part) =>
-      headers.get(header(name, part)),
-    );
-    return windowOf(name || 'requests', { limit, remaining, reset }, header(name, 'remaining'), now);
-  });
-  return windows.filter((window) => window !== undefined);
+  return compact({ name: told.name, limit, remaining, resetsAt, source: told.remaining, seenAt: now });
 }
 
 /** Upstreams send the same few headers with every answer; foreign names could be many, so their number is bounded. */
 const mostRemembered = 512;
 
 /** The same reading of names, each made once. */
-export function remembered(read: (name: string) => string | undefined): (name: string) => string | undefined {
-  const known = new Map<string, string | undefined>();
+export function remembered(read: LimitOf): LimitOf {
+  const known = new Map<string, Limit | undefined>();
   return (name) => {
     if (known.has(name)) return known.get(name);
     if (known.size >= mostRemembered) known.clear();
@@ -66,18 +66,23 @@ export function remembered(read: (name: string) => string | undefined): (name: s
  * `x-ratelimit-limit-requests` and its kin: OpenAI and Groq (`requests`, `tokens`), Cerebras (`requests-day`), Mistral
  * (`req-minute`), OpenRouter and Together (no name at all), with resets as durations, dates, seconds or moments.
  */
-export function rateLimits(headers: Headers, now: number): readonly QuotaWindow[] {
-  const found = families.map(({ nameIn, headerOf }) => windowsBy(headers, nameIn, headerOf, now));
-  return found.flat();
-}
+export const rateLimits = (headers: Headers, now: number): readonly QuotaWindow[] =>
+  windowsBy(headers, limitOf, now).sort(draftLast);
 
-const families = ['x-ratelimit', 'ratelimit'].map((family) => {
-  const pattern = new RegExp(`^${family}-(?:limit|remaining)(?:-(.+))?$`);
+const limitOf = remembered((header) => {
+  const found = /^((?:x-)?ratelimit)-(?:limit|remaining)(?:-(.+))?$/.exec(header);
+  if (!found) return undefined;
+  const [, family, name] = found;
+  const headerOf = (part: string) => `${family}-${part}${name ? `-${name}` : ''}`;
   return {
-    nameIn: remembered((header) => {
-      const found = pattern.exec(header);
-      return found ? (found[1] ?? '') : undefined;
-    }),
-    headerOf: (name: string, part: Part) => `${family}-${part}${name === '' ? '' : `-${name}`}`,
+    name: name ?? 'requests',
+    limit: headerOf('limit'),
+    remaining: headerOf('remaining'),
+    reset: headerOf('reset'),
   };
 });
+
+/** The names of the draft standard come after those that providers made up. */
+const draftLast = (a: QuotaWindow, b: QuotaWindow): number => Number(isDraft(a)) - Number(isDraft(b));
+
+const isDraft = ({ source }: QuotaWindow): boolean => source.startsWith('ratelimit');

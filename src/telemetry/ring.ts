@@ -10,7 +10,7 @@ export interface Ring {
 
 /** A ring of at most `maxLines` lines and `maxCharacters` characters; the oldest make room. */
 export function ring(maxLines = 5_000, maxCharacters = 8 * 1024 * 1024): Ring {
-  const lines = new Array<string>(maxLines).fill('');
+  const lines = Array.from<string>({ length: maxLines }).fill('');
   /** Seconds since 1970, unique and rising, so that `after` continues exactly where a reader stopped. */
   const times = new Float64Array(maxLines);
   let first = 0;

@@ -63,6 +63,22 @@ describe('x-ratelimit-*', () => {
     expect(windows.find(({ name }) => name === 'requests-day')?.resetsAt).toBe(now + 33_011_380);
   });
 
+  test('come in the order of their headers, those of the draft standard last', () => {
+    const windows = read(rateLimits, {
+      'ratelimit-limit': '5',
+      'X-RateLimit-Remaining-Images': '1',
+      'X-RateLimit-Remaining-Tokens': '2',
+      'X-RateLimit-Limit-Tokens': '3',
+      'X-RateLimit-Limit-Requests': '4',
+    });
+    expect(windows.map(({ name, limit }) => [name, limit])).toEqual([
+      ['requests', 4],
+      ['tokens', 3],
+      ['images', undefined],
+      ['requests', 5],
+    ]);
+  });
+
   test('of a service that says nothing of it: nothing', () => {
     expect(read(rateLimits, { 'content-type': 'application/json', 'x-ratelimit-reset': '5' })).toEqual([]);
   });

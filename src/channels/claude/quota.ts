@@ -9,22 +9,46 @@ import { sharedWindows } from './judge.ts';
  * windows of a subscription. The window that only some models count against names none of them, so it says nothing here.
  */
 export function quota(headers: Headers, now: number): readonly QuotaWindow[] {
-  const limits = windowsBy(headers, limitIn, (name, part) => `anthropic-ratelimit-${name}-${part}`, now);
-  const unified = sharedWindows.map((name) => unifiedWindow(headers, name, now));
-  return [...limits, ...unified.filter((window) => window !== undefined)];
+  const windows = windowsBy(headers, limitOf, now);
+  for (const shared of unifiedHeaders) {
+    const window = unifiedWindow(headers, shared, now);
+    if (window) windows.push(window);
+  }
+  return windows;
 }
 
-const limitIn = remembered(
-  (header) => /^anthropic-ratelimit-(?!unified)(.+)-(?:limit|remaining)$/.exec(header)?.[1],
-);
+const limitOf = remembered((header) => {
+  const source = /^(anthropic-ratelimit-(?!unified).+)-(?:limit|remaining)$/.exec(header)?.[1];
+  if (source === undefined) return undefined;
+  return {
+    name: source.slice('anthropic-ratelimit-'.length),
+    limit: `${source}-limit`,
+    remaining: `${source}-remaining`,
+    reset: `${source}-reset`,
+  };
+});
 
-function unifiedWindow(headers: Headers, name: string, now: number): QuotaWindow | undefined {
+const unifiedHeaders = sharedWindows.map((name) => {
   const source = `anthropic-ratelimit-unified-${name}`;
-  const status = headers.get(`${source}-status`)?.trim().toLowerCase();
-  const used = numberOf(headers.get(`${source}-utilization`));
+  return {
+    name,
+    source,
+    status: `${source}-status`,
+    utilization: `${source}-utilization`,
+    reset: `${source}-reset`,
+  };
+});
+
+function unifiedWindow(
+  headers: Headers,
+  told: (typeof unifiedHeaders)[number],
+  now: number,
+): QuotaWindow | undefined {
+  const status = headers.get(told.status)?.trim().toLowerCase();
+  const used = numberOf(headers.get(told.utilization));
   const remainingShare = status === 'rejected' ? 0 : used === undefined ? undefined : Math.max(0, 1 - used);
   if (remainingShare === undefined) return undefined;
-  const wait = waitOf(headers.get(`${source}-reset`) ?? '', now);
+  const wait = waitOf(headers.get(told.reset) ?? '', now);
   const resetsAt = wait === undefined ? undefined : now + wait;
-  return compact({ name, remainingShare, resetsAt, source, seenAt: now });
+  return compact({ name: told.name, remainingShare, resetsAt, source: told.source, seenAt: now });
 }
