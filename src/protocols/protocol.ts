@@ -75,7 +75,7 @@ export interface Echo {
   /** A guess at the prompt's tokens, for dialects that must name them before the upstream does. */
   readonly inputEstimate?: number;
   /** What became of the request's wishes about memory, in protocols that have such. */
-  readonly memory?: EchoMemory;
+  readonly memory?: EchoMemory | undefined;
   readonly drop: Drop;
 }
 

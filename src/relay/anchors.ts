@@ -12,10 +12,11 @@ export interface Place {
 
 /** The names under which the answer that these parts come from is kept: those of its calls, or else that of its words. */
 export function anchorsOf(parts: readonly Part[], place: Place): readonly string[] {
-  const calls = parts.filter((part) => part.kind === 'tool-call');
-  if (calls.length > 0) return calls.map((call) => callAnchor(call, place));
+  const anchors: string[] = [];
+  for (const part of parts) if (part.kind === 'tool-call') anchors.push(callAnchor(part, place));
+  if (anchors.length > 0) return anchors;
   const text = textOf(parts).trim();
-  return text === '' ? [] : [placed(`text ${fingerprint(text)}`, place)];
+  return text === '' ? anchors : [placed(`text ${fingerprint(text)}`, place)];
 }
 
 const callAnchor = (call: Pick<ToolCallPart, 'callId' | 'name'>, place: Place): string =>

@@ -32,6 +32,8 @@ export async function anotherRound(journey: Journey, round: number): Promise<boo
     leg.walk.again(may);
     leg.tried = 0;
   }
+  journey.at = 0;
+  journey.urgent = false;
   return !exchange.signal.aborted;
 }
 

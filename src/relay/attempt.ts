@@ -5,10 +5,12 @@ import { type Json, replaceTopLevel, tryParseObject } from '../core/json.ts';
 import { chain, type Machine } from '../core/machine.ts';
 import type { UpstreamSide } from '../protocols/protocol.ts';
 import { holdsForeignThoughts } from '../protocols/seals.ts';
-import { type Answered, passHeaders, readerFor, send } from '../wire/fetch.ts';
+import { type Answered, passHeaders, readerFor, send, type SendOptions } from '../wire/fetch.ts';
 import type { Frame } from '../wire/sse.ts';
+import type { Outgoing } from '../wire/way.ts';
 import { adaptedBody, directEdit, variantOf } from './direct.ts';
 import { echoOf, type Errand } from './errand.ts';
+import type { Exchange } from './exchange.ts';
 import { fit } from './fit.ts';
 import { type Dialect, directLane, translatedLane } from './lane.ts';
 import { type Listener, overhear } from './overhear.ts';
@@ -16,10 +18,10 @@ import { type FittedTools, fitTools } from './tools.ts';
 import { payloadOf } from './payload.ts';
 import { type Flow, open } from './pipe.ts';
 import type { Attempt } from './plan.ts';
-import { hearQuota } from './quota.ts';
-import { judged, refusal } from './refusal.ts';
+import { accepts, judged, refusal } from './refusal.ts';
 import { refusesThoughts, withoutThoughts } from './refused.ts';
 import { type Replay, replay } from './replay.ts';
+import { timeoutsOf } from './timeouts.ts';
 
 /** What one attempt brought: a whole answer, or a stream that has begun. */
 export type Answer =
@@ -42,29 +44,38 @@ interface Passage {
  * @throws GatewayError decoded by the upstream's protocol and sharpened by the channel.
  */
 export async function attemptChat(errand: Errand, attempt: Attempt): Promise<Answer> {
-  const passage = encode(errand, attempt);
-  try {
-    return await pass(errand, attempt, passage);
-  } catch (thrown) {
-    if (!(thrown instanceof GatewayError) || !refusesThoughts(thrown)) throw thrown;
-    const { exchange, tools, drop } = errand;
-    const sent = passage.replay?.request;
-    const bare = withoutThoughts(sent ?? errand.chat());
-    if (bare === sent) throw thrown;
-    tools.recall.forget(exchange.tenant ?? '', passage.replay?.recalled ?? []);
-    drop('reasoning: the upstream refused that of earlier turns, so it was asked again without');
-    return await pass(errand, attempt, encodeHall(errand, attempt, { request: bare, recalled: new Set() }));
+  for (let passage = encode(errand, attempt); ;) {
+    try {
+      const response = await say(errand, attempt, passage);
+      if (!accepts(errand, attempt, response)) throw await refusal(errand, attempt, response);
+      if (errand.hint.stream) return await readStream(errand, attempt, passage, response);
+      if (isEventStream(response.headers)) return await streamAsWhole(errand, attempt, passage, response);
+      return readWhole(errand, attempt, passage, response.headers, await response.text());
+    } catch (thrown) {
+      passage = withoutRefused(errand, attempt, passage, thrown);
+    }
   }
 }
 
-async function pass(errand: Errand, attempt: Attempt, passage: Passage): Promise<Answer> {
+function say(errand: Errand, attempt: Attempt, passage: Passage): Promise<Answered> {
   errand.exchange.record.direct = passage.direct;
   const body = payloadOf(passage.body, errand, attempt);
-  const response = await exchangeWith(errand, attempt, body, speaksItself(errand, attempt));
-  if (!response.ok) throw await refusal(errand, attempt, response);
-  return errand.hint.stream
-    ? await readStream(errand, attempt, passage, response)
-    : await readWhole(errand, attempt, passage, response);
+  return exchangeWith(errand, attempt, body, speaksItself(errand, attempt));
+}
+
+/**
+ * The same request without the thoughts of its history.
+ * @throws what was thrown, when it is not about thoughts or there were none.
+ */
+function withoutRefused(errand: Errand, attempt: Attempt, passage: Passage, thrown: unknown): Passage {
+  if (!(thrown instanceof GatewayError) || !refusesThoughts(thrown)) throw thrown;
+  const { exchange, tools, drop } = errand;
+  const sent = passage.replay?.request;
+  const bare = withoutThoughts(sent ?? errand.chat());
+  if (bare === sent) throw thrown;
+  tools.recall.forget(exchange.tenant ?? '', passage.replay?.recalled ?? []);
+  drop('reasoning: the upstream refused that of earlier turns, so it was asked again without');
+  return encodeHall(errand, attempt, { request: bare, recalled: new Set() });
 }
 
 /** The upstream's side of an attempt. */
@@ -124,52 +135,58 @@ export interface Said extends Pick<Call, 'operation' | 'stream' | 'body' | 'head
   readonly length?: number;
 }
 
-/** The HTTP exchange itself, by the channel's rules. */
-export async function dispatch(errand: Errand, attempt: Attempt, said: Said): Promise<Answered> {
-  const { exchange, config } = errand;
+/**
+ * The HTTP exchange itself, by the channel's rules. Whoever calls it hears with `accepts` whether the answer is one.
+ * @throws GatewayError at once for what the channel cannot send.
+ */
+export function dispatch(errand: Errand, attempt: Attempt, said: Said): Promise<Answered> {
   const { account, model, connection } = attempt;
-  const { operation, stream, body, headers, query, length } = said;
-  const clientHeaders = exchange.headers;
-  const outgoing = await connection.prepare({
+  const { operation, stream, body, headers, query } = said;
+  const outgoing = connection.prepare({
     account,
     model,
     operation,
     stream,
     body,
     headers,
-    clientHeaders,
+    clientHeaders: errand.exchange.headers,
     query,
     drop: errand.drop,
   });
-  if (length !== undefined) outgoing.headers.set('content-length', String(length));
-  const { timeouts } = config;
-  const options = {
-    signal: exchange.signal,
-    timeouts: {
-      connectMs: timeouts['connect-seconds'] * 1000,
-      firstByteMs: timeouts['first-byte-seconds'] * 1000,
-      gapMs: timeouts['gap-seconds'] * 1000,
-    },
-  };
-  const { line } = exchange;
-  const from = { account, ...(line ? { line } : {}) };
-  const answered = connection.send
-    ? await connection.send(outgoing, exchange.signal, (again) => send(again, options), from)
-    : await send(outgoing, options);
-  hearQuota(errand, attempt, answered.headers);
-  return answered;
+  return outgoing instanceof Promise
+    ? outgoing.then((ready) => leave(errand, attempt, ready, said.length))
+    : leave(errand, attempt, outgoing, said.length);
 }
 
-async function readWhole(
+function leave(
+  { exchange, config }: Errand,
+  attempt: Attempt,
+  outgoing: Outgoing,
+  length: number | undefined,
+): Promise<Answered> {
+  if (length !== undefined) outgoing.headers.set('content-length', String(length));
+  const options = { signal: exchange.signal, timeouts: timeoutsOf(config) };
+  return attempt.connection.send ? inItsWay(exchange, attempt, outgoing, options) : send(outgoing, options);
+}
+
+/** The exchange of a place that is not one plain HTTP exchange away. */
+function inItsWay(
+  { line, signal }: Exchange,
+  { connection, account }: Attempt,
+  outgoing: Outgoing,
+  options: SendOptions,
+): Promise<Answered> {
+  const from = { account, ...(line ? { line } : {}) };
+  return connection.send!(outgoing, signal, (again) => send(again, options), from);
+}
+
+function readWhole(
   errand: Errand,
   attempt: Attempt,
   passage: Passage,
-  response: Answered,
-): Promise<Answer> {
-  const { client, exchange } = errand;
-  const { headers } = response;
-  if (isEventStream(headers)) return streamAsWhole(errand, attempt, passage, response);
-  const text = await response.text();
+  headers: Headers,
+  text: string,
+): Answer {
   const body = tryParseObject(text);
   if (!body) throw notJson(headers);
   if (passage.direct) {
@@ -179,7 +196,8 @@ async function readWhole(
   }
   const reply = decodeReply(passage, body, attempt, headers);
   const heard = overhear(errand, attempt).hearAll(passage.tools?.restoreReply(reply) ?? reply);
-  const told = (exchange.route.codec ?? client).encodeReply(heard, echoOf(errand, attempt));
+  const codec = errand.exchange.route.codec ?? errand.client;
+  const told = codec.encodeReply(heard, echoOf(errand, attempt));
   return { kind: 'whole', text: JSON.stringify(told), usage: reply.usage, headers };
 }
 

@@ -6,7 +6,7 @@ import type { Errand } from './errand.ts';
 import type { Exchange } from './exchange.ts';
 import { type Attempt, narrowed } from './plan.ts';
 import { policyOf } from './policy.ts';
-import { refusal } from './refusal.ts';
+import { accepts, refusal } from './refusal.ts';
 import { refusesThoughts } from './refused.ts';
 import { signedIn } from './renewal.ts';
 
@@ -41,18 +41,19 @@ const canCount = ({ protocol, connection, model }: Attempt, exchange: Exchange):
 /** The upstream's own count, or why it could not be had: an estimate is better than no answer. */
 async function countUpstream(errand: Errand, attempt: Attempt): Promise<Response | GatewayError> {
   try {
-    const body = directBody(errand, attempt);
-    return await signedIn(errand, attempt, async () => {
-      const response = await exchangeWith(errand, attempt, body, true);
-      if (!response.ok) throw await refusal(errand, attempt, response);
-      return new Response(await response.text(), { headers: { 'content-type': 'application/json' } });
-    });
+    return await signedIn(errand, attempt, askCount);
   } catch (thrown) {
     // The chat itself is asked again without the thoughts that another vendor left in the history.
     const final = thrown instanceof GatewayError && thrown.scope === 'request' && !refusesThoughts(thrown);
     if (final) throw thrown;
     return asGatewayError(thrown);
   }
+}
+
+async function askCount(errand: Errand, attempt: Attempt): Promise<Response> {
+  const response = await exchangeWith(errand, attempt, directBody(errand, attempt), true);
+  if (!accepts(errand, attempt, response)) throw await refusal(errand, attempt, response);
+  return new Response(await response.text(), { headers: { 'content-type': 'application/json' } });
 }
 
 /** Tokens of a whole request by the o200k tokenizer: exact for none of the vendors but OpenAI, near for all. */

@@ -8,7 +8,7 @@ import type { Drawing, Image, Picture, Wish } from './drawing.ts';
 import { askedOf } from './edit.ts';
 import type { Errand } from './errand.ts';
 import type { Attempt } from './plan.ts';
-import { judged, refusal } from './refusal.ts';
+import { accepts, judged, refusal } from './refusal.ts';
 
 /** Pictures by OpenAI's image models where only ChatGPT's backend can be asked: a model that chats draws with a tool. */
 
@@ -44,7 +44,7 @@ export async function drawWithTool(
   const body = variantOf(attempt)?.adapt(asked, { card, drop: errand.drop }) ?? asked;
   const said = { body: JSON.stringify(body), headers: new Headers(), query: '' };
   const response = await dispatch(errand, attempt, { operation: 'chat', stream: true, ...said });
-  if (!response.ok) throw await refusal(errand, attempt, response);
+  if (!accepts(errand, attempt, response)) throw await refusal(errand, attempt, response);
   const decode = protocol.upstream!.decodeStream();
   const drawing = { images: [] as Image[], usage: noUsage, said: '', refused: false };
   const read = run(frames(), [await response.bytes()]);

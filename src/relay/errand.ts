@@ -1,10 +1,11 @@
 import type { Pool } from '../accounts/pool/pool.ts';
+import type { Walk } from '../accounts/pool/walk.ts';
 import type { Config } from '../config/schema.ts';
 import type { GatewayError } from '../core/error.ts';
 import { newId } from '../core/id.ts';
 import type { Json } from '../core/json.ts';
 import type { ChatRequest } from '../core/request.ts';
-import type { ClientSide, Echo, EchoMemory, RouteHint, RouteKind } from '../protocols/protocol.ts';
+import type { ClientSide, Drop, Echo, EchoMemory, RouteHint, RouteKind } from '../protocols/protocol.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { RequestRecord } from '../telemetry/record.ts';
 import { type Deadline, deadlineAfter } from './deadline.ts';
@@ -33,87 +34,124 @@ export interface Desk extends RelayTools {
 }
 
 /** One request on its way: what was asked, who may answer, and what is known so far. */
-export interface Errand {
+export class Errand {
   readonly exchange: Exchange;
   readonly client: ClientSide;
-  readonly tools: Desk;
-  readonly config: Config;
   readonly body: Json;
-  readonly hint: RouteHint;
-  /** What is asked for: the path decides it where one route stands for several kinds. */
-  readonly kind: RouteKind;
   /** The model that is being asked; another one once a fallback's turn has come. */
   plan: Plan;
-  /** Leaves in the plan of a fallback only who can serve this request; throws when nobody can. */
-  narrow?: (plan: Plan) => Plan;
-  /** The form that a raw request sends instead of JSON; `body` holds what is known of its fields. */
-  readonly upload?: Upload;
   /** What the answer says of memory. */
-  readonly memory?: EchoMemory;
+  readonly memory: EchoMemory | undefined;
   /** Keeps the answer; absent when nobody may. What the client's side words is kept by itself. */
-  keep?(answer: Json): void;
-  /** The upstream's own headers that the client may see, where the config lets them through. */
-  passed?: Headers;
-  /** What broke the answer off after it had begun. */
-  broken?: GatewayError;
+  readonly keep: ((answer: Json) => void) | undefined;
   /** When the answer must have begun; absent: any time. */
-  readonly deadline?: Deadline;
-  /** What is to be done when nothing more will be sent, such as giving back a place in the pool. */
-  readonly endings: (() => void)[];
-  readonly drop: (what: string) => void;
+  readonly deadline: Deadline | undefined;
+  /** Leaves in the plan of a fallback only who can serve this request; throws when nobody can. */
+  narrow: ((plan: Plan) => Plan) | undefined;
+  /** The place in the pool that the answer holds until nothing more will be sent. */
+  held: Walk<Attempt> | undefined;
+  /** The upstream's own headers that the client may see, where the config lets them through. */
+  passed: Headers | undefined;
+  /** What broke the answer off after it had begun. */
+  broken: GatewayError | undefined;
+  private request: ChatRequest | undefined;
+  private conversation: string | undefined;
+
+  /**
+   * @param joined its plan is made from the hint, so that an unknown model is told before anything is decoded.
+   * @param upload the form that a raw request sends instead of JSON; `body` holds what is known of its fields.
+   */
+  constructor(
+    { exchange, client, body, plan, memory, keep }: Joined,
+    readonly tools: Desk,
+    readonly hint: RouteHint,
+    readonly upload?: Upload,
+  ) {
+    const limit = exchange.runtime.config.timeouts['total-seconds'];
+    this.deadline = limit > 0 ? deadlineAfter(limit, exchange.signal) : undefined;
+    this.exchange = this.deadline ? { ...exchange, signal: this.deadline.signal } : exchange;
+    this.client = client;
+    this.body = body;
+    this.plan = plan;
+    this.memory = memory;
+    this.keep = keep;
+  }
+
+  get config(): Config {
+    return this.exchange.runtime.config;
+  }
+
+  /** What is asked for: the path decides it where one route stands for several kinds. */
+  get kind(): RouteKind {
+    return this.hint.kind ?? this.exchange.route.kind;
+  }
+
+  /** Reports what could not be carried over. */
+  readonly drop = (what: string): void => {
+    const { dropped } = this.exchange.record;
+    if (dropped.size < dropLimit) dropped.add(what);
+  };
+
   /** The request in the hall's words; decoded once, and only when somebody needs it. */
-  chat(): ChatRequest;
+  chat(): ChatRequest {
+    const { client, exchange, body, hint } = this;
+    return (this.request ??= (exchange.route.codec ?? client).decodeRequest(body, hint));
+  }
+
   /** What names the conversation: its client's word for it, or else how it begins. */
-  readonly session: () => string;
+  session(): string {
+    return (this.conversation ??=
+      sessionOf(this.exchange.headers, this.body)?.id ?? derivedSession(this.chat()));
+  }
+
+  /** Closes the books: nothing more will be sent. */
+  settle(): void {
+    const { held, broken, exchange, tools } = this;
+    const { usage } = exchange.record;
+    this.held = undefined;
+    this.deadline?.met();
+    if (broken) held?.failed(broken);
+    else held?.end(usage && usage.input + usage.output);
+    this.upload?.close();
+    tools.close(exchange.record);
+  }
 }
 
 const dropLimit = 100;
 
-/** @param joined its plan is made from the hint, so that an unknown model is told before anything is decoded. */
-export function errand(joined: Joined, tools: Desk, hint: RouteHint, upload?: Upload): Errand {
-  const { client, body } = joined;
-  const limit = joined.exchange.runtime.config.timeouts['total-seconds'];
-  const deadline = limit > 0 ? deadlineAfter(limit, joined.exchange.signal) : undefined;
-  const exchange = deadline ? { ...joined.exchange, signal: deadline.signal } : joined.exchange;
-  let chat: ChatRequest | undefined;
-  let session: string | undefined;
-  const decoded = () => (chat ??= (exchange.route.codec ?? client).decodeRequest(body, hint));
-  return {
-    ...joined,
-    exchange,
-    ...(deadline ? { deadline } : {}),
-    tools,
-    config: exchange.runtime.config,
-    hint,
-    kind: hint.kind ?? exchange.route.kind,
-    ...(upload ? { upload } : {}),
-    endings: [],
-    drop: (what) => {
-      if (exchange.record.dropped.size < dropLimit) exchange.record.dropped.add(what);
-    },
-    chat: decoded,
-    session: () => (session ??= sessionOf(exchange.headers, body)?.id ?? derivedSession(decoded())),
-  };
-}
-
-/** Closes the books of a request: nothing more will be sent. */
-export function settle({ endings, exchange, tools, deadline }: Errand): void {
-  deadline?.met();
-  for (const end of endings.splice(0)) end();
-  tools.close(exchange.record);
-}
-
 /** What the answer of an attempt repeats of its request. */
-export function echoOf(errand: Errand, attempt: Attempt | undefined): Echo {
-  return {
-    get request() {
-      return errand.chat();
-    },
-    model: attempt?.shownAs ?? attempt?.model ?? errand.hint.model,
-    createdAt: Math.floor(errand.tools.now() / 1000),
-    id: newId(''),
-    inputEstimate: Math.ceil(errand.exchange.body.length / 4),
-    ...(errand.memory ? { memory: errand.memory } : {}),
-    drop: errand.drop,
-  };
+export const echoOf = (errand: Errand, attempt: Attempt | undefined): Echo =>
+  new ErrandEcho(errand, attempt?.shownAs ?? attempt?.model ?? errand.hint.model);
+
+/** What few answers repeat is made only for those. */
+class ErrandEcho implements Echo {
+  readonly createdAt: number;
+  private given: string | undefined;
+
+  constructor(
+    private readonly errand: Errand,
+    readonly model: string,
+  ) {
+    this.createdAt = Math.floor(errand.tools.now() / 1000);
+  }
+
+  get request(): ChatRequest {
+    return this.errand.chat();
+  }
+
+  get id(): string {
+    return (this.given ??= newId(''));
+  }
+
+  get inputEstimate(): number {
+    return Math.ceil(this.errand.exchange.body.length / 4);
+  }
+
+  get memory(): EchoMemory | undefined {
+    return this.errand.memory;
+  }
+
+  get drop(): Drop {
+    return this.errand.drop;
+  }
 }

@@ -21,7 +21,7 @@ export interface Exchange {
   /** The decoded body; '' when it comes as a stream. */
   readonly body: string;
   /** The decoded body of a `raw` route that takes a form: nobody has read any of it, and it keeps the limit by itself. */
-  readonly stream?: ReadableStream<Uint8Array>;
+  readonly stream?: ReadableStream<Uint8Array> | undefined;
   /** Aborts when the client goes away. */
   readonly signal: AbortSignal;
   /** Filled by the relay; the relay closes it when the answer has been sent or has failed after its first byte. */
@@ -30,6 +30,6 @@ export interface Exchange {
 
 /**
  * Answers a chat, count-tokens or raw request.
- * @throws GatewayError when nothing was answered; the caller then shapes the error and closes the record.
+ * @throws GatewayError when nothing was answered, at once or later; the caller then shapes the error and closes the record.
  */
 export type Relay = (exchange: Exchange) => Promise<Response>;

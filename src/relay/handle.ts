@@ -4,7 +4,7 @@ import type { ClientSide } from '../protocols/protocol.ts';
 import { render } from '../wire/sse.ts';
 import { type Answer, attemptChat } from './attempt.ts';
 import { countTokens } from './count.ts';
-import { type Desk, echoOf, type Errand, errand, type RelayTools, settle } from './errand.ts';
+import { type Desk, echoOf, Errand, type RelayTools } from './errand.ts';
 import type { Exchange, Relay } from './exchange.ts';
 import { patiently, within } from './patience.ts';
 import { type Flow, pipe } from './pipe.ts';
@@ -19,19 +19,18 @@ import { openUpload, type Upload } from './upload.ts';
 /** The relay: one client request from top to bottom. This file is the map of the program. */
 export function createRelay(given: RelayTools): Relay {
   const tools: Desk = { ...given, recall: createRecall(given.now) };
-  return async (exchange) => {
+  return (exchange) => {
     const { client } = exchange.protocol;
     if (!client) throw new GatewayError({ kind: 'internal' }, `${exchange.protocol.id} has no client side.`);
     if (exchange.stream) return upload(exchange, exchange.stream, client, tools);
     const request = begin(exchange, client, tools);
-    if (request.kind === 'count-tokens') return finished(request, await countTokens(request));
+    if (request.kind === 'count-tokens') return count(request);
     if (request.kind === 'raw') return raw(request);
     const answer = tryEach(request, attemptChat);
     if (request.hint.stream) return streamed(request, answer);
-    const everyMs = request.config['nonstream-keepalive-interval'] * 1000;
-    if (everyMs === 0) return whole(request, await answer);
     const response = answer.then((come) => whole(request, come));
-    return patiently(request, response, everyMs);
+    const everyMs = request.config['nonstream-keepalive-interval'] * 1000;
+    return everyMs > 0 ? patiently(request, response, everyMs) : response;
   };
 }
 
@@ -47,7 +46,11 @@ function begin(given: Exchange, client: ClientSide, tools: Desk, upload?: Upload
   record.bytesIn = Number(exchange.headers.get('content-length')) || Buffer.byteLength(exchange.body);
   const asked = { exchange, client, body, plan: plan(runtime, hint.model) };
   const joined = upload ? asked : (tools.memory?.join(asked) ?? asked);
-  return errand(joined, tools, hint, upload);
+  return new Errand(joined, tools, hint, upload);
+}
+
+async function count(request: Errand): Promise<Response> {
+  return finished(request, await countTokens(request));
 }
 
 /** A request that nothing but its own endpoint understands. */
@@ -66,9 +69,7 @@ async function upload(
 ): Promise<Response> {
   const form = await openUpload(stream, exchange.headers);
   try {
-    const request = begin(exchange, client, tools, form);
-    request.endings.push(form.close);
-    return await raw(request);
+    return await raw(begin(exchange, client, tools, form));
   } catch (thrown) {
     form.close();
     throw thrown;
@@ -83,16 +84,15 @@ function whole(errand: Errand, answer: Answer): Response {
   record.usage = answer.usage;
   record.bytesOut = Buffer.byteLength(answer.text);
   record.firstByteMs = Math.round(performance.now() - record.startedAt);
-  return finished(
-    errand,
-    new Response(answer.text, { headers: { ...reports(errand), 'content-type': 'application/json' } }),
-  );
+  const headers = reports(errand);
+  headers['content-type'] = 'application/json';
+  return finished(errand, new Response(answer.text, { headers }));
 }
 
 /** Closes the books of a request whose answer is complete. */
 function finished(errand: Errand, response: Response): Response {
   errand.exchange.record.status = response.status;
-  settle(errand);
+  errand.settle();
   return response;
 }
 
@@ -134,11 +134,11 @@ function stream(errand: Errand, flow: Flow | Promise<Flow>, heartbeatMs: number)
       if (left) record.status = 499;
       if (error) errand.broken = error;
       if (error) record.error = { code: error.code, scope: error.scope, message: error.message };
-      settle(errand);
+      errand.settle();
     },
   });
   const framing = errand.hint.framing === 'json-array' ? client.jsonArray?.() : undefined;
-  const headers = { ...reports(errand), ...streamHeaders };
+  const headers = Object.assign(reports(errand), streamHeaders);
   if (!framing) return new Response(body, { headers });
   return new Response(reframe(body, framing), {
     headers: { ...headers, 'content-type': 'application/json' },
@@ -153,14 +153,13 @@ const streamHeaders = {
 };
 
 /** The response headers that say what happened on the way, and those of the upstream where they are let through. */
-function reports(errand: Errand): Record<string, string> {
-  const { dropped, provider, modelUsed, attempts } = errand.exchange.record;
-  return {
-    ...(errand.passed ? Object.fromEntries(errand.passed) : {}),
-    ...(provider === '' ? {} : { 'x-gateway-route': visible(`${provider}/${modelUsed}`) }),
-    ...(attempts.length === 0 ? {} : { 'x-gateway-attempts': String(attempts.length) }),
-    ...(dropped.size > 0 ? { 'x-gateway-dropped': headerList([...dropped]) } : {}),
-  };
+function reports({ passed, exchange }: Errand): Record<string, string> {
+  const { dropped, provider, modelUsed, attempts } = exchange.record;
+  const headers: Record<string, string> = passed ? Object.fromEntries(passed) : {};
+  if (provider !== '') headers['x-gateway-route'] = visible(`${provider}/${modelUsed}`);
+  if (attempts.length > 0) headers['x-gateway-attempts'] = String(attempts.length);
+  if (dropped.size > 0) headers['x-gateway-dropped'] = headerList([...dropped]);
+  return headers;
 }
 
 const headerLimit = 2_000;

@@ -12,7 +12,7 @@ import { askedOf } from './edit.ts';
 import type { Errand } from './errand.ts';
 import type { Attempt } from './plan.ts';
 import type { RawAnswer } from './raw.ts';
-import { refusal } from './refusal.ts';
+import { accepts, refusal } from './refusal.ts';
 
 /**
  * OpenAI's image generation and its edits over upstreams without those endpoints: Gemini's image models draw inside a chat, Imagen has
@@ -221,7 +221,7 @@ async function ask(
     query: '',
   };
   const response = await dispatch(errand, attempt, call);
-  if (!response.ok) throw await refusal(errand, attempt, response);
+  if (!accepts(errand, attempt, response)) throw await refusal(errand, attempt, response);
   const answer = tryParseObject(await response.text());
   if (answer) return { body: answer, headers: response.headers };
   throw new GatewayError({ kind: 'bad-upstream-data' }, 'The upstream answered something that is not JSON.', {

@@ -21,9 +21,14 @@ export interface Leg {
 /** A request's way to an answer. */
 export interface Journey {
   readonly errand: Errand;
+  /** The model that was asked for comes first. */
   readonly legs: Leg[];
-  /** Fallbacks that have not become legs yet. */
-  readonly ahead: string[];
+  /** The leg whose turn it is, as its index. */
+  at: number;
+  /** Nobody is available any more: now those are asked who have to be waited for, or rest on a guess. */
+  urgent: boolean;
+  /** Fallbacks that have not become legs yet; undefined as long as nobody needed one. */
+  ahead: string[] | undefined;
   /** What the asked model failed with last; its word counts more than that of a fallback. */
   failure: GatewayError | undefined;
   fallbackFailure: GatewayError | undefined;
@@ -34,10 +39,19 @@ export function journeyOf(errand: Errand): Journey {
   return {
     errand,
     legs: [legOf(errand, errand.plan)],
-    ahead: errand.plan.restricted ? [] : [...fallbacksOf(errand.config, errand.plan.name)],
+    at: 0,
+    urgent: false,
+    ahead: undefined,
     failure: undefined,
     fallbackFailure: undefined,
   };
+}
+
+/** The models that may still take over, in order. */
+export function aheadOf(journey: Journey): string[] {
+  const { errand, legs } = journey;
+  const [{ plan: asked }] = legs as [Leg];
+  return (journey.ahead ??= asked.restricted ? [] : [...fallbacksOf(errand.config, asked.name)]);
 }
 
 function legOf(errand: Errand, plan: Plan): Leg {
@@ -47,11 +61,9 @@ function legOf(errand: Errand, plan: Plan): Leg {
   const walk = tools.pool.walk(plan.options, {
     policy: policyOf(config),
     tokens: Math.ceil(exchange.body.length / 4),
-    ...(conversation && {
-      conversation: scope + conversation.id,
-      alias: conversation.alias && scope + conversation.alias,
-      follows: conversation.follows,
-    }),
+    conversation: conversation && scope + conversation.id,
+    alias: conversation?.alias && scope + conversation.alias,
+    follows: conversation?.follows ?? false,
     pinned: exchange.line?.accountId,
   });
   return { plan, walk, tried: 0, told: false };
@@ -59,9 +71,10 @@ function legOf(errand: Errand, plan: Plan): Leg {
 
 /** The next model to ask; one that nobody offers is left out. */
 export function addFallback(journey: Journey): void {
-  const { errand, legs, ahead, failure } = journey;
+  const { errand, legs, failure } = journey;
   const { runtime } = errand.exchange;
   const [{ plan: asked }] = legs as [Leg];
+  const ahead = aheadOf(journey);
   if (legs.length === 1 && switchesPreview(runtime.config) && !asked.restricted) {
     const why = failure ?? exhausted(errand, [asked]);
     const twin = why.status === 429 ? previewTwin(runtime, asked.name) : undefined;

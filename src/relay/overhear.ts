@@ -48,8 +48,11 @@ export function overhear(errand: Errand, attempt: Attempt): Listener {
 function keep(errand: Errand, attempt: Attempt, { parts, others }: Reply): void {
   const words = wantsWords(attempt);
   if (others || !parts.some((part) => isDroppable(part, words))) return;
-  const { exchange, tools, session } = errand;
-  const anchors = anchorsOf(parts, { session, opening: openingOf(errand.chat().messages) });
+  const { exchange, tools } = errand;
+  const anchors = anchorsOf(parts, {
+    session: () => errand.session(),
+    opening: openingOf(errand.chat().messages),
+  });
   tools.recall.remember(exchange.tenant ?? '', anchors, {
     model: attempt.model,
     account: attempt.account.id,

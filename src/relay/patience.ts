@@ -1,6 +1,6 @@
 import { asGatewayError } from '../core/error.ts';
 import { describe } from '../telemetry/redact.ts';
-import { type Errand, settle } from './errand.ts';
+import type { Errand } from './errand.ts';
 
 /** Waits for a promise, but not longer than that; its failure is thrown when it comes in time. */
 export async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
@@ -65,6 +65,6 @@ function failure(errand: Errand, thrown: unknown): string {
     tools.log('error', 'internal', { id: record.id, error: describe(thrown) });
   record.status = signal.aborted ? 499 : 200;
   record.error = { code: error.code, scope: error.scope, message: error.message };
-  settle(errand);
+  errand.settle();
   return JSON.stringify(client.encodeError(error, record.id));
 }

@@ -5,12 +5,12 @@ import { readArray, readObject, readString, replaceTopLevel } from '../core/json
 import { type Answered, passHeaders } from '../wire/fetch.ts';
 import { type Reader, readerOf } from '../wire/reader.ts';
 import { dispatch, type Said } from './attempt.ts';
-import { type Errand, settle } from './errand.ts';
+import type { Errand } from './errand.ts';
 import type { Exchange } from './exchange.ts';
 import { canDraw, drawImages } from './images.ts';
 import { meter, usageIn } from './observe.ts';
 import { type Attempt, narrowed, type Plan } from './plan.ts';
-import { refusal } from './refusal.ts';
+import { accepts, refusal } from './refusal.ts';
 import { refuseSwitchedOff } from './switched-off.ts';
 
 /**
@@ -107,7 +107,8 @@ export async function attemptRaw(errand: Errand, attempt: Attempt): Promise<RawA
   if (!exchange.record.direct) return drawImages(errand, attempt);
   try {
     const response = await dispatch(errand, attempt, callFor(errand, attempt, operation));
-    if (!response.ok) throw sharpened(await refusal(errand, attempt, response), attempt, operation);
+    if (!accepts(errand, attempt, response))
+      throw sharpened(await refusal(errand, attempt, response), attempt, operation);
     return await answerOf(response, attempt);
   } catch (thrown) {
     const another = errand.plan.options.length > 1;
@@ -215,7 +216,7 @@ export function passOn(
   record.usage = usage;
   record.bytesOut = Buffer.byteLength(body);
   record.firstByteMs = sinceStart(errand);
-  settle(errand);
+  errand.settle();
   return new Response(body, { status, headers });
 }
 
@@ -232,7 +233,7 @@ function passing(errand: Errand, { held, rest }: Begun, contentType: string): Re
     if (over) return;
     over = true;
     record.usage = watch?.usage();
-    settle(errand);
+    errand.settle();
   }
 
   function fail(thrown: unknown): never {

@@ -6,6 +6,12 @@ import type { Errand } from './errand.ts';
 import type { Attempt } from './plan.ts';
 import { hearQuota } from './quota.ts';
 
+/** Whether an upstream has answered; then what it says of the credential's quota is kept. See `refusal` otherwise. */
+export function accepts(errand: Errand, attempt: Attempt, { ok, headers }: Answered): boolean {
+  if (ok) hearQuota(errand, attempt, headers);
+  return ok;
+}
+
 /**
  * An upstream's error answer as an error: read by its protocol, sharpened by its channel. What it says of quotas is kept,
  * what it repeats of the credential is not.

@@ -1,6 +1,6 @@
 import type { ChatRequest, Message, Part, Reasoning, ReasoningPart, Seal } from '../core/request.ts';
 import type { Drop } from '../protocols/protocol.ts';
-import { anchorsOf } from './anchors.ts';
+import { anchorsOf, type Place } from './anchors.ts';
 import type { Errand } from './errand.ts';
 import type { Attempt } from './plan.ts';
 import type { Turn } from './recall.ts';
@@ -15,52 +15,58 @@ export interface Replay {
   readonly recalled: ReadonlySet<Turn>;
 }
 
+const nothing: ReadonlySet<Turn> = new Set();
+
 /** Fits the thoughts of a request's history to an attempt. What cannot go back is left out whole, and reported. */
 export function replay(errand: Errand, attempt: Attempt): Replay {
-  const request = errand.chat();
-  const recalled = new Set<Turn>();
-  const putBack = putting(errand, request, attempt, recalled);
-  let opening = '';
-  const messages = request.messages.map((message): Message => {
-    if (putBack && message.role === 'user') opening = textOf(message.parts) || opening;
-    if (message.role !== 'assistant') return message;
-    const own = returnable(message.parts, attempt, errand.drop);
-    const parts = putBack ? putBack(own, opening) : own;
-    return parts === message.parts ? message : { ...message, parts };
-  });
-  const changed = messages.some((message, index) => message !== request.messages[index]);
-  return { request: changed ? { ...request, messages } : request, recalled };
+  const { tools, exchange, drop } = errand;
+  const said = errand.chat();
+  const request = holdsStrange(said, attempt) ? withoutStrange(said, attempt, drop) : said;
+  const wish = tools.recall.knows(exchange.tenant ?? '') ? wishOf(errand, request, attempt) : undefined;
+  return wish ? putBack(errand, request, attempt, wish) : { request, recalled: nothing };
 }
 
-/** How what was dropped is put back into a message of the model; undefined when there is nothing to put back. */
-function putting(errand: Errand, request: ChatRequest, attempt: Attempt, recalled: Set<Turn>) {
-  const { tools, exchange, session } = errand;
-  const { tenant = '' } = exchange;
-  const wish = tools.recall.knows(tenant) ? wishOf(errand, request, attempt) : undefined;
-  if (!wish) return undefined;
-  const { reads, words } = wish;
+/** The request with what its client has dropped, as far as it is remembered. */
+function putBack(errand: Errand, request: ChatRequest, attempt: Attempt, wish: Wish): Replay {
+  const recalled = new Set<Turn>();
   /** A client may split an answer into several messages; each thought goes back once. */
   const given = new Set<Part>();
-  const seal = (mark: Seal) => reads(mark) && mayReturn(mark, attempt);
-  return (own: readonly Part[], opening: string): readonly Part[] => {
-    const turns = new Set(
-      anchorsOf(own, { session, opening }).map((name) => tools.recall.find(tenant, name)),
-    );
-    const thinks = own.some((part) => isThought(part, wish));
+  const seal = (mark: Seal) => wish.reads(mark) && mayReturn(mark, attempt);
+  const place = { session: () => errand.session(), opening: '' };
+
+  function woven(own: readonly Part[]): readonly Part[] {
     let parts = own;
-    for (const turn of turns) {
-      if (!turn) continue;
-      const asWords = words && isSameModel(turn.model, attempt);
+    for (const turn of turnsBehind(own, errand, place)) {
+      const thinks = own.some((part) => isThought(part, wish));
+      const asWords = wish.words && isSameModel(turn.model, attempt);
       const thought = (part: ReasoningPart) =>
         !thinks && !given.has(part) && (part.seal ? seal(part.seal) : asWords);
-      const woven = weave(parts, turn, { thought, seal });
-      if (woven === parts) continue;
+      const more = weave(parts, turn, { thought, seal });
+      if (more === parts) continue;
       recalled.add(turn);
-      for (const part of woven) given.add(part);
-      parts = woven;
+      for (const part of more) given.add(part);
+      parts = more;
     }
     return parts;
-  };
+  }
+
+  const messages = request.messages.map((message): Message => {
+    if (message.role === 'user') place.opening = textOf(message.parts) || place.opening;
+    if (message.role !== 'assistant') return message;
+    const parts = woven(message.parts);
+    return parts === message.parts ? message : { ...message, parts };
+  });
+  return { request: recalled.size > 0 ? { ...request, messages } : request, recalled };
+}
+
+/** The remembered turns that the parts of a message come from. */
+function turnsBehind(parts: readonly Part[], { tools, exchange }: Errand, place: Place): readonly Turn[] {
+  const turns: Turn[] = [];
+  for (const name of anchorsOf(parts, place)) {
+    const turn = tools.recall.find(exchange.tenant ?? '', name);
+    if (turn && !turns.includes(turn)) turns.push(turn);
+  }
+  return turns;
 }
 
 // ------------------------------------------------------------------------------------------- which seals may go back
@@ -82,21 +88,32 @@ export function mayReturn({ issuer, model, account }: Seal, attempt: Attempt): b
   return account === undefined || account === attempt.account.id || anyAccount.has(issuer);
 }
 
-const isSameModel = (model: string, attempt: Attempt): boolean => undated(model) === undated(attempt.model);
+const isSameModel = (model: string, attempt: Attempt): boolean =>
+  model === attempt.model || undated(model) === undated(attempt.model);
 
 /** A model's name without the date of its release, which aliases leave out. */
 const undated = (model: string): string => model.toLowerCase().replace(/[-@](?:\d{8}|latest)$/, '');
 
-/** The parts without what must not go to an attempt: a thought goes whole, of anything else only its seal. */
-function returnable(parts: readonly Part[], attempt: Attempt, drop: Drop): readonly Part[] {
-  const isStrange = (part: Part) =>
-    'seal' in part && part.seal !== undefined && !mayReturn(part.seal, attempt);
-  if (!parts.some(isStrange)) return parts;
-  return parts.flatMap((part): readonly Part[] => {
-    if (!isStrange(part)) return [part];
+const isStrange = (part: Part, attempt: Attempt): boolean =>
+  'seal' in part && part.seal !== undefined && !mayReturn(part.seal, attempt);
+
+function holdsStrange({ messages }: ChatRequest, attempt: Attempt): boolean {
+  for (const { role, parts } of messages)
+    if (role === 'assistant') for (const part of parts) if (isStrange(part, attempt)) return true;
+  return false;
+}
+
+/** The request without what must not go to an attempt: a thought goes whole, of anything else only its seal. */
+function withoutStrange(request: ChatRequest, attempt: Attempt, drop: Drop): ChatRequest {
+  const returnable = (part: Part): readonly Part[] => {
+    if (!isStrange(part, attempt)) return [part];
     drop(`${part.kind}: sealed for another model or credential`);
     return part.kind === 'reasoning' ? [] : [unsealed(part)];
-  });
+  };
+  const messages = request.messages.map((message): Message =>
+    message.role === 'assistant' ? { ...message, parts: message.parts.flatMap(returnable) } : message,
+  );
+  return { ...request, messages };
 }
 
 // ------------------------------------------------------------------------------------------------ what is wanted back

@@ -13,6 +13,8 @@ import { isGemini, isOwn, splitUrl } from './paths.ts';
 /** One request inside the server, bound to the runtime it began with. */
 export interface Visit {
   readonly request: Request;
+  /** The parts of the path that its route names. */
+  readonly params: Readonly<Record<string, string>>;
   /** Without the query. */
   readonly path: string;
   /** With its `?`; '' when there is none. */
@@ -36,10 +38,11 @@ export async function answer(
   request: Request,
   work: Work,
   encodeError?: EncodeError,
+  params: Visit['params'] = none,
 ): Promise<Response> {
   const { path, search } = splitUrl(request.url);
   const record = beginRecord(requestId(request.headers), request.method, path);
-  const visit = { request, path, search, runtime: hall.steward.current, record };
+  const visit = { request, params, path, search, runtime: hall.steward.current, record };
   let response: Response;
   try {
     response = await work(visit);
@@ -50,6 +53,8 @@ export async function answer(
   if (request.headers.has('origin') && !isOwn(path)) allowReading(request, response, visit.runtime);
   return response;
 }
+
+const none: Visit['params'] = {};
 
 /** The error as an answer; logs what nobody foresaw and closes the record. */
 function refusal(hall: Hall, visit: Visit, thrown: unknown, encodeError: EncodeError): Response {

@@ -38,15 +38,27 @@ const mostEncodings = 3;
  * @throws GatewayError `too-large` naming the limit, `invalid-request` for an unknown or broken encoding, `cancelled`
  * when the client stops in the middle.
  */
-export async function readBody(request: Request, limits: BodyLimits, moved: () => void): Promise<string> {
+export function readBody(
+  request: Request,
+  limits: BodyLimits,
+  moved: (request: Request) => void,
+): Promise<string> {
   const { headers } = request;
-  const encoding = headers.get('content-encoding');
   refuseLong(headers, limits);
+  // Merely reading `request.body` would make Bun build a stream, so the common case stays clear of it.
+  if (!headers.has('content-encoding') && isShort(headers)) return request.text().then(undefined, stopped);
+  return readPieces(request, limits, moved);
+}
+
+async function readPieces(
+  request: Request,
+  limits: BodyLimits,
+  moved: (request: Request) => void,
+): Promise<string> {
+  const encoding = request.headers.get('content-encoding');
   try {
-    // Merely reading `request.body` would make Bun build a stream, so the common case stays clear of it.
-    if (encoding === null && isShort(headers)) return await request.text();
     if (request.body === null) return '';
-    return await new Response(limited(request.body, encoding, limits, moved)).text();
+    return await new Response(limited(request.body, encoding, limits, () => moved(request))).text();
   } catch (thrown) {
     throw readFailure(thrown, request, encoding);
   }
@@ -61,8 +73,8 @@ export async function readBody(request: Request, limits: BodyLimits, moved: () =
 export function openBody(
   request: Request,
   limits: BodyLimits,
-  waits: () => void,
-  rests: () => void,
+  waits: (request: Request) => void,
+  rests: (request: Request) => void,
 ): ReadableStream<Uint8Array> {
   const encoding = request.headers.get('content-encoding');
   refuseLong(request.headers, limits);
@@ -71,9 +83,9 @@ export function openBody(
     {
       async pull(controller) {
         try {
-          waits();
+          waits(request);
           const { done, value } = await reader.read();
-          rests();
+          rests(request);
           if (done) controller.close();
           else controller.enqueue(value);
         } catch (thrown) {
@@ -160,13 +172,17 @@ function unsupported(what: string): GatewayError {
 
 function readFailure(thrown: unknown, request: Request, encoding: string | null): GatewayError {
   if (thrown instanceof GatewayError) return thrown;
-  if (encoding === null || request.signal.aborted)
-    return new GatewayError({ kind: 'cancelled' }, 'The client stopped in the middle of its request.', {
-      cause: thrown,
-    });
+  if (encoding === null || request.signal.aborted) return stoppedBy(thrown);
   const why = thrown instanceof Error ? thrown.message : String(thrown);
   return new GatewayError({ kind: 'invalid-request' }, `The request body is not valid ${encoding}: ${why}.`, {
     cause: thrown,
     remedy: 'Check what compresses it, or send it without Content-Encoding.',
   });
+}
+
+const stoppedBy = (cause: unknown): GatewayError =>
+  new GatewayError({ kind: 'cancelled' }, 'The client stopped in the middle of its request.', { cause });
+
+function stopped(cause: unknown): never {
+  throw stoppedBy(cause);
 }

@@ -44,8 +44,9 @@ type Allow = (request: Request, seconds: number) => void;
 /** What happens on one route: who asks, what is sent, and then the relay's turn. */
 function relaying(hall: Hall, protocol: Protocol, client: ClientSide, route: Route, allow: Allow) {
   const encodeError: EncodeError = (error, requestId) => client.encodeError(error, requestId);
-  const relay = async (visit: Visit, params: Readonly<Record<string, string>>) => {
-    const { request, path, search, runtime, record } = visit;
+  const moved = (request: Request) => allow(request, hall.steward.current.config.limits['client-seconds']);
+  const rest = (request: Request) => allow(request, 0);
+  const relay = async ({ request, params, path, search, runtime, record }: Visit) => {
     const { headers, signal } = request;
     const query = search === '' ? noQuery : new URLSearchParams(search);
     record.protocol = protocol.id;
@@ -54,18 +55,27 @@ function relaying(hall: Hall, protocol: Protocol, client: ClientSide, route: Rou
     for (const carrier of carriers) headers.delete(carrier);
     if (search !== '') removeKeys(query);
     const limits = limitsOf(runtime.config);
-    const common = { runtime, protocol, route, params, query, headers, tenant, signal, record };
-    const moved = () => allow(request, runtime.config.limits['client-seconds']);
-    if (route.kind === 'raw' && isForm(headers)) {
-      const stream = openBody(request, limits, moved, () => allow(request, 0));
-      return hall.relay({ ...common, body: '', stream });
-    }
-    const body = route.method === 'GET' ? '' : await readBody(request, limits, moved);
-    allow(request, 0);
-    return hall.relay({ ...common, body });
+    const asForm = route.kind === 'raw' && isForm(headers);
+    const stream = asForm ? openBody(request, limits, moved, rest) : undefined;
+    const unread = asForm || route.method === 'GET';
+    const body = unread ? '' : await readBody(request, limits, moved);
+    if (!asForm) rest(request);
+    return hall.relay({
+      runtime,
+      protocol,
+      route,
+      params,
+      query,
+      headers,
+      tenant,
+      body,
+      stream,
+      signal,
+      record,
+    });
   };
-  return (request: Request, params: Readonly<Record<string, string>> | undefined) =>
-    answer(hall, request, (visit) => relay(visit, params ?? {}), encodeError);
+  return (request: Request, params: Visit['params'] | undefined) =>
+    answer(hall, request, relay, encodeError, params);
 }
 
 /** A form may hold files, which are passed on while they come. */

@@ -38,26 +38,26 @@ export function admit(headers: Headers, runtime: Runtime, path: string, query?: 
     refuseForeignPages(headers, runtime);
     return nobody;
   }
-  let holder: Holder | undefined;
-  const carriers: string[] = [];
+  let admission: Admitted | undefined;
   for (const name of keyHeaders) {
-    const known = holderOf(runtime, presentedIn(headers, name));
-    if (known === undefined) continue;
-    holder ??= known;
-    carriers.push(name);
+    const known = admitted(runtime, presentedIn(headers, name));
+    admission ??= known;
+    if (known) admission?.carriers.push(name);
   }
-  holder ??= query && isGemini(path) ? holderOf(runtime, query.get('key')?.trim()) : undefined;
-  if (holder === undefined) throw unauthorized(presentedKeys(headers, path, query), hasKey(query));
-  return { ...holder, carriers };
+  admission ??= query && isGemini(path) ? admitted(runtime, query.get('key')?.trim()) : undefined;
+  if (admission === undefined) throw unauthorized(presentedKeys(headers, path, query), hasKey(query));
+  return admission;
 }
 
-type Holder = Pick<Admission, 'label' | 'tenant'>;
+interface Admitted extends Admission {
+  readonly carriers: string[];
+}
 
-function holderOf(runtime: Runtime, value: string | undefined): Holder | undefined {
+function admitted(runtime: Runtime, value: string | undefined): Admitted | undefined {
   if (!value) return undefined;
   const tenant = Bun.SHA256.hash(value, 'hex');
   const label = runtime.clientKeys.get(tenant);
-  return label === undefined ? undefined : { label, tenant };
+  return label === undefined ? undefined : { label, tenant, carriers: [] };
 }
 
 /** Removes from a query whatever may be a client's key, before anybody else sees it. */

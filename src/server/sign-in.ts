@@ -173,12 +173,7 @@ const longestImport: BodyLimits = { encoded: 64 * 1024, decoded: 64 * 1024 };
 
 async function importKiro({ request }: Visit, hall: Hall): Promise<Response> {
   const place = kiroPlace(hall);
-  const text = await readBody(request, longestImport, () => {}).catch((thrown: unknown) => {
-    if (thrown instanceof GatewayError && thrown.fault.kind === 'too-large')
-      throw new GatewayError({ kind: 'too-large' }, 'That is too large for a login.');
-    throw thrown;
-  });
-  const imported = readImport(parseObject(text), () => undefined, [place], place);
+  const imported = readImport(parseObject(await importedText(request)), () => undefined, [place], place);
   if (imported.kind === 'login')
     return Response.json({ success: true, ...(await hall.keeper!.save(place, imported.fields)) });
   const why =
@@ -186,6 +181,16 @@ async function importKiro({ request }: Visit, hall: Hall): Promise<Response> {
       ? { message: imported.reason, remedy: imported.remedy }
       : { message: 'That is no login of Kiro.', remedy: 'Send the content of kiro-auth-token.json.' };
   throw new GatewayError({ kind: 'invalid-request' }, why.message, { remedy: why.remedy });
+}
+
+async function importedText(request: Request): Promise<string> {
+  try {
+    return await readBody(request, longestImport, () => {});
+  } catch (thrown) {
+    if (thrown instanceof GatewayError && thrown.fault.kind === 'too-large')
+      throw new GatewayError({ kind: 'too-large' }, 'That is too large for a login.');
+    throw thrown;
+  }
 }
 
 async function refreshKiro({ keeper }: Hall): Promise<Response> {

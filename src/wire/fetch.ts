@@ -24,11 +24,8 @@ export type Fetch = (url: string, init: BunFetchRequestInit) => Promise<Response
  * @throws GatewayError `transport` with the phase that failed, `cancelled` after an abort, `upstream-failed` for a redirect.
  */
 export async function send(outgoing: Outgoing, options: SendOptions): Promise<Answered> {
-  const out = wayOut(outgoing);
-  return exchange(outgoing, out instanceof Promise ? await out : out, options);
-}
-
-async function exchange(outgoing: Outgoing, out: WayOut, options: SendOptions): Promise<Answered> {
+  const way = wayOut(outgoing);
+  const out = way instanceof Promise ? await way : way;
   if (options.signal.aborted) throw cancelled();
   const watch = new Watch(options.signal, options.timeouts, outgoing, out);
   try {
@@ -149,8 +146,8 @@ class Watched implements Answered {
     }
   }
 
-  async text(): Promise<string> {
-    return decoder.decode(await this.bytes());
+  text(): Promise<string> {
+    return this.bytes().then(textOf);
   }
 
   async json(): Promise<unknown> {
@@ -159,6 +156,7 @@ class Watched implements Answered {
 }
 
 const decoder = new TextDecoder();
+const textOf = (bytes: Uint8Array): string => decoder.decode(bytes);
 const shortBytes = 1024 * 1024;
 const packedBytes = 16 * 1024;
 
@@ -285,15 +283,20 @@ export function passHeaders(clientHeaders: Headers, allow: readonly string[]): H
   const passed = new Headers();
   const { names, prefixes } = allowed(allow);
   const bound = boundToConnection(clientHeaders);
-  clientHeaders.forEach((value, name) => {
-    if (neverFromClient.has(name) || bound?.has(name)) return;
-    if (names.has(name) || prefixes.some((prefix) => name.startsWith(prefix))) passed.set(name, value);
-  });
+  for (const name of names) {
+    const value = clientHeaders.get(name);
+    if (value !== null && !bound?.has(name)) passed.set(name, value);
+  }
+  if (prefixes.length === 0) return passed;
+  for (const [name, value] of clientHeaders) {
+    const wanted = prefixes.some((prefix) => name.startsWith(prefix));
+    if (wanted && !neverFromClient.has(name) && !bound?.has(name)) passed.set(name, value);
+  }
   return passed;
 }
 
 interface Allowed {
-  readonly names: ReadonlySet<string>;
+  readonly names: readonly string[];
   readonly prefixes: readonly string[];
 }
 
@@ -303,7 +306,7 @@ function allowed(list: readonly string[]): Allowed {
   let known = allowLists.get(list);
   if (!known) {
     known = {
-      names: new Set(list.filter((name) => !name.endsWith('*'))),
+      names: list.filter((name) => !name.endsWith('*') && !neverFromClient.has(name)),
       prefixes: list.filter((name) => name.endsWith('*')).map((name) => name.slice(0, -1)),
     };
     allowLists.set(list, known);
