@@ -56,7 +56,9 @@ const userIdOf = (body: Json): string | undefined => readString(readObject(body.
 /** Claude Code names its session inside the user id: as `user_…_session_<uuid>`, or as JSON with a `session_id`. */
 function claudeSession(userId: string | undefined): string | undefined {
   if (userId === undefined) return undefined;
-  return /_session_([0-9a-f-]{36})$/i.exec(userId)?.[1] ?? readString(tryParseObject(userId)?.['session_id']);
+  const named = /_session_([0-9a-f-]{36})$/i.exec(userId)?.[1];
+  if (named !== undefined || !userId.includes('{')) return named;
+  return readString(tryParseObject(userId)?.['session_id']);
 }
 
 /**
@@ -101,18 +103,23 @@ export function conversationOf(headers: Headers, body: Json): Conversation | und
   const named = sessionOf(headers, body);
   if (named) return { id: named.id, follows: true };
   const items = readArray(body.messages) ?? readArray(body.contents) ?? readArray(body.input) ?? [body.input];
-  const rules = body.system ?? body.instructions ?? body.systemInstruction ?? wordsBy(items, isRule);
-  const opening = `${wordsIn(rules)}\0${wordsBy(items, isUser) ?? ''}`;
-  if (opening.length < shortest) return undefined;
-  const id = Bun.hash(opening).toString(36);
+  const rules = wordsIn(body.system ?? body.instructions ?? body.systemInstruction ?? wordsBy(items, isRule));
+  const opening = wordsBy(items, isUser) ?? '';
+  if (rules === '' && opening === '') return undefined;
+  const high = xxHash32(opening, xxHash32(rules, 1));
+  const low = xxHash32(opening, xxHash32(rules, 2));
+  const id = nameOf(high, low);
   const answer = wordsBy(items, isModel);
   return answer === undefined
     ? { id, follows: false }
-    : { id: Bun.hash(`${opening}\0${answer}`).toString(36), alias: id, follows: true };
+    : { id: nameOf(xxHash32(answer, high), xxHash32(answer, low)), alias: id, follows: true };
 }
 
-/** Too few words to tell one conversation from another. */
-const shortest = 2;
+const { xxHash32 } = Bun.hash;
+
+/** Two hashes as one number, of the 53 bits that a number holds: they tell all conversations in memory apart. */
+const nameOf = (high: number, low: number): string => String((high >>> 11) * 2 ** 32 + low);
+
 /** So much of a text tells it from others. */
 const told = 1_000;
 
@@ -133,8 +140,10 @@ function wordsBy(items: readonly unknown[], is: (role: unknown) => boolean): str
 /** The beginning of what content says, in any of the wires: a text, an object with one, or the first of a list. */
 function wordsIn(content: unknown): string {
   if (typeof content === 'string') return content.slice(0, told);
-  if (Array.isArray(content)) return wordsIn(content.find((part) => readString(readObject(part)?.text)));
+  if (Array.isArray(content)) return wordsIn(content.find(hasText));
   const object = readObject(content);
   if (object === undefined) return '';
   return wordsIn(object.text ?? object.parts);
 }
+
+const hasText = (part: unknown): boolean => Boolean(readString(readObject(part)?.text));

@@ -155,6 +155,14 @@ describe('a conversation that nobody named, without decoding its body', () => {
     expect(new Set([said('a', 'x'), said('b', 'x'), said('a', 'y')]).size).toBe(3);
   });
 
+  test('is told from thousands that differ in a character', () => {
+    const ids = Array.from({ length: 10_000 }, (_, n) => {
+      const messages = [{ role: 'user', content: `Question ${n}` }];
+      return conversationOf(new Headers(), { system: 'Be kind.', messages })?.id;
+    });
+    expect(new Set(ids).size).toBe(10_000);
+  });
+
   test('is none where nothing was said in words', () => {
     expect(conversationOf(new Headers(), {})).toBeUndefined();
     expect(conversationOf(new Headers(), { messages: 7, input: [null, 3] })).toBeUndefined();
