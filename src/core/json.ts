@@ -57,6 +57,9 @@ export function readObjects(value: unknown): readonly Json[] {
 const noObjects: readonly Json[] = [];
 const isObject = (value: unknown): value is Json => readObject(value) !== undefined;
 
+/** An object that says nothing. */
+export const noFields: Json = Object.freeze({});
+
 /** An object that is still being put together by whoever made it. */
 export type Draft<T> = { -readonly [K in keyof T]: T[K] };
 

@@ -40,9 +40,9 @@ interface Choice {
   plainThoughts: boolean;
   /** A tool call has really been said. */
   called: boolean;
-  readonly calls: Call[];
+  calls: Call[] | undefined;
   /** Citations that came while no text spoke. */
-  readonly citations: Citation[];
+  citations: Citation[] | undefined;
 }
 
 interface Call {
@@ -62,7 +62,7 @@ export class Chunks {
   private id = '';
   private model = '';
   private usage: Usage = noUsage;
-  private sources: readonly string[] = [];
+  private sources: readonly string[] = noSources;
   private readonly tell: Tell<ChatEvent>;
   private readonly blocks: Blocks;
   private readonly choices: Choice[] = [];
@@ -106,19 +106,14 @@ export class Chunks {
     if (this.over) return;
     this.start();
     this.over = true;
-    this.choices.forEach((choice, index) => this.citeRest(index, choice));
+    const { choices, usage } = this;
+    for (let index = 0; index < choices.length; index++)
+      if (choices[index]) this.citeRest(index, choices[index]!);
     this.blocks.close();
-    const reason = reasonOf(this.choices[0]);
-    const others: FinishReason[] = [];
-    for (let index = 1; index < this.choices.length; index++) others.push(reasonOf(this.choices[index]));
-    const stop = this.choices[0]?.stop;
-    this.tell({
-      type: 'finish',
-      reason,
-      ...(reason === 'stop' && stop !== undefined ? { stop } : {}),
-      usage: this.usage,
-      ...(others.length > 0 ? { others } : {}),
-    });
+    const reason = reasonOf(choices[0]);
+    const stop = reason === 'stop' ? choices[0]?.stop : undefined;
+    const others = choices.length > 1 ? Array.from(choices.slice(1), reasonOf) : undefined;
+    this.tell({ type: 'finish', reason, stop, usage, others });
   }
 
   /** The answer breaks off. What was said of it stays said. */
@@ -160,8 +155,8 @@ export class Chunks {
       speaking: undefined,
       plainThoughts: false,
       called: false,
-      calls: [],
-      citations: [],
+      calls: undefined,
+      citations: undefined,
     });
   }
 
@@ -206,8 +201,9 @@ export class Chunks {
     choice.speaking = kind;
     choice.spoken = true;
     this.blocks.say(kind, text, index, logprobs);
-    if (kind === 'text' && choice.citations.length > 0)
-      for (const citation of choice.citations.splice(0)) this.blocks.cite(citation, index);
+    if (kind !== 'text' || !choice.citations) return;
+    for (const citation of choice.citations) this.blocks.cite(citation, index);
+    choice.citations = undefined;
   }
 
   private onThoughts(index: number, choice: Choice, message: Json): void {
@@ -287,17 +283,16 @@ export class Chunks {
     for (const annotation of readObjects(value)) {
       const citation = citationOf(annotation);
       if (citation && choice.speaking === 'text') this.blocks.cite(citation, index);
-      else if (citation) choice.citations.push(citation);
+      else if (citation) (choice.citations ??= []).push(citation);
     }
   }
 
   /** Citations for which no text came, and sources that belong to the whole answer. */
   private citeRest(index: number, choice: Choice): void {
-    const sources = index === 0 ? this.sources : [];
-    if (choice.citations.length + sources.length === 0) return;
-    const rest = [...choice.citations.splice(0), ...sources.map((url) => ({ url }))];
+    const sources = index === 0 ? this.sources : noSources;
+    if (!choice.citations && sources.length === 0) return;
     if (choice.speaking !== 'text') this.say(index, choice, 'text', '');
-    for (const citation of rest) this.blocks.cite(citation, index);
+    for (const url of sources) this.blocks.cite({ url }, index);
   }
 
   private onCall(index: number, choice: Choice, heard: Json, whole: boolean): void {
@@ -307,7 +302,7 @@ export class Chunks {
     const said = custom ?? readObject(heard['function']) ?? {};
     const name = readString(said['name']) || undefined;
     const id = readString(heard['id']) || undefined;
-    const { key } = callOf(choice.calls, { index: readNumber(heard['index']), id, name }, whole);
+    const { key } = callOf((choice.calls ??= []), { index: readNumber(heard['index']), id, name }, whole);
     const start = compact({ callId: id, name, custom: custom ? true : undefined });
     this.blocks.call(key, start, index);
     this.blocks.args(key, givenTo(said, custom !== undefined), index);
@@ -319,6 +314,8 @@ export class Chunks {
 }
 
 // ------------------------------------------------------------------------------------------------------- small readings
+
+const noSources: readonly string[] = [];
 
 function firstOf<T>(objects: readonly Json[], read: (object: Json) => T | undefined): T | undefined {
   for (const object of objects) {

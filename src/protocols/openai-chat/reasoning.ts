@@ -72,6 +72,7 @@ export function decodeDetails(value: unknown): readonly Thought[] {
 export function decodeThoughts(message: Json): readonly ReasoningPart[] {
   const plain = spokenThought(message);
   const details = decodeDetails(message['reasoning_details']);
+  if (details.length === 0) return plain === '' ? noThoughts : [{ kind: 'reasoning', text: plain }];
   const detailed = details.map(({ text }) => text).join('');
   if (!details.some(({ seal }) => seal)) return reasoning([{ text: plain || detailed }]);
   const thoughts: Thought[] = detailed === '' && plain !== '' ? [{ text: plain }] : [];

@@ -1,6 +1,6 @@
 import { GatewayError } from '../../core/error.ts';
 import { type FinishReason, folding, noUsage, type Reply, type Usage } from '../../core/event.ts';
-import { compact, type Json, readArray } from '../../core/json.ts';
+import { type Draft, type Json, readArray } from '../../core/json.ts';
 import type { ChatRequest, Citation, Part, Seal, ToolCallPart } from '../../core/request.ts';
 import { readErrorWords, statusOfWords, upstreamError } from '../errors.ts';
 import type { Drop, Echo } from '../protocol.ts';
@@ -46,83 +46,99 @@ export const speaksFunctions = (request: ChatRequest): boolean => legacyMark in 
 /** A whole reply as a `chat.completion`. */
 export function encodeReply(reply: Reply, echo: Echo): Json {
   const legacy = speaksFunctions(echo.request);
-  const choices = [{ parts: reply.parts, reason: reply.reason }, ...(reply.others ?? [])];
+  const choices = [encodeChoice(0, reply, legacy, echo.drop)];
+  if (reply.others)
+    for (const other of reply.others) choices.push(encodeChoice(choices.length, other, legacy, echo.drop));
   return {
     id: answerId(reply.id, echo.id, 'chatcmpl-'),
     object: 'chat.completion',
     created: echo.createdAt,
     model: echo.model,
-    choices: choices.map(({ parts, reason }, index) => ({
-      index,
-      message: encodeMessage(parts, legacy, echo.drop),
-      logprobs: encodeLogprobs(parts),
-      finish_reason: encodeFinish(reason, legacy),
-      ...(index === 0 && reason === 'stop' && reply.stop !== undefined ? { stop_reason: reply.stop } : {}),
-    })),
+    choices,
     usage: encodeUsage(reply.usage),
   };
+}
+
+function encodeChoice(
+  index: number,
+  { parts, reason, stop }: Pick<Reply, 'parts' | 'reason' | 'stop'>,
+  legacy: boolean,
+  drop: Drop,
+): Json {
+  const choice: Draft<Json> = {
+    index,
+    message: encodeMessage(parts, legacy, drop),
+    logprobs: encodeLogprobs(parts),
+    finish_reason: encodeFinish(reason, legacy),
+  };
+  if (reason === 'stop' && stop !== undefined) choice['stop_reason'] = stop;
+  return choice;
 }
 
 export const encodeFinish = (reason: FinishReason, legacy: boolean): string =>
   legacy && reason === 'tool' ? 'function_call' : wireReasons[reason];
 
 function encodeMessage(parts: readonly Part[], legacy: boolean, drop: Drop): Json {
-  const texts: string[] = [];
-  const thoughts: string[] = [];
-  const refusals: string[] = [];
-  const annotations: Json[] = [];
-  const details: Json[] = [];
-  const images: Json[] = [];
-  const calls: Json[] = [];
+  let text: string | undefined;
+  let refusal: string | undefined;
+  let thinking = '';
+  let annotations: Json[] | undefined;
+  let details: Json[] | undefined;
+  let images: Json[] | undefined;
+  let calls: Json[] | undefined;
   for (const part of parts) {
     switch (part.kind) {
       case 'text':
         if (part.citations)
-          annotations.push(...encodeCitations(part.citations, codePoints(texts.join('')), drop));
-        texts.push(part.text);
+          (annotations ??= []).push(...encodeCitations(part.citations, codePoints(text ?? ''), drop));
+        text = text === undefined ? part.text : text + part.text;
         if (part.seal) drop(`content: signature of ${part.seal.issuer}`);
         break;
       case 'reasoning':
-        thoughts.push(part.text);
-        if (part.seal) details.push(encodeDetail(part.text, part.seal));
+        thinking += part.text;
+        if (part.seal) (details ??= []).push(encodeDetail(part.text, part.seal));
         break;
       case 'refusal':
-        refusals.push(part.text);
+        refusal = (refusal ?? '') + part.text;
         break;
       case 'tool-call':
-        calls.push(encodeCall(part, drop));
+        (calls ??= []).push(encodeCall(part, drop));
         break;
       case 'media': {
         const image = encodeImage(part, drop);
-        if (image) images.push(image);
+        if (image) (images ??= []).push(image);
         break;
       }
       default:
         drop(`content: ${'tool' in part ? part.tool : part.kind}`);
     }
   }
-  const thinking = thoughts.join('');
-  return compact({
+  const silent = calls !== undefined || refusal !== undefined;
+  const message: Draft<Json> = {
     role: 'assistant',
-    content: texts.length > 0 || calls.length + refusals.length === 0 ? texts.join('') : null,
-    refusal: refusals.length > 0 ? refusals.join('') : null,
-    reasoning_content: thinking === '' ? undefined : thinking,
-    reasoning_details: details.length > 0 ? details : undefined,
-    annotations: annotations.length > 0 ? annotations : undefined,
-    images: images.length > 0 ? images : undefined,
-    ...encodeCalls(calls, legacy, drop),
-  });
+    content: text ?? (silent ? null : ''),
+    refusal: refusal ?? null,
+  };
+  if (thinking !== '') message['reasoning_content'] = thinking;
+  if (details) message['reasoning_details'] = details;
+  if (annotations?.length) message['annotations'] = annotations;
+  if (images) message['images'] = images;
+  if (calls && !legacy) message['tool_calls'] = calls;
+  if (calls && legacy) message['function_call'] = onlyCall(calls, drop);
+  return message;
 }
 
-function encodeCalls(calls: readonly Json[], legacy: boolean, drop: Drop): Json {
-  if (calls.length === 0) return {};
-  if (legacy && calls.length > 1) drop('tool_calls[1]: function_call is one');
-  return legacy ? { function_call: calls[0]!['function'] ?? calls[0]!['custom'] } : { tool_calls: calls };
+/** What a client of `functions` is told of the calls of a turn, of which it knows one. */
+function onlyCall(calls: readonly Json[], drop: Drop): unknown {
+  if (calls.length > 1) drop('tool_calls[1]: function_call is one');
+  return calls[0]!['function'] ?? calls[0]!['custom'];
 }
 
 function encodeLogprobs(parts: readonly Part[]): Json | null {
-  const content = parts.flatMap((part) => (part.kind === 'text' ? (part.logprobs ?? []) : []));
-  return content.length > 0 ? { content, refusal: null } : null;
+  let content: Json[] | undefined;
+  for (const part of parts)
+    if (part.kind === 'text' && part.logprobs) (content ??= []).push(...part.logprobs);
+  return content?.length ? { content, refusal: null } : null;
 }
 
 /** A tool call as this wire writes it, in an answer as in a history. */

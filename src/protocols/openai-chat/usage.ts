@@ -1,5 +1,5 @@
 import { type FinishReason, noUsage, type Usage } from '../../core/event.ts';
-import { type Json, readNumber, readObject } from '../../core/json.ts';
+import { type Draft, type Json, noFields, readNumber, readObject } from '../../core/json.ts';
 import { protocolId } from './wire.ts';
 
 // ---------------------------------------------------------------------------------------------------- finish reasons
@@ -76,33 +76,31 @@ const innerCounts: ReadonlyMap<string, ReadonlySet<string>> = new Map([
 export function decodeUsage(value: unknown): Usage | undefined {
   const usage = readObject(value);
   if (!usage) return undefined;
-  const prompt = readObject(usage['prompt_tokens_details']) ?? {};
-  const completion = readObject(usage['completion_tokens_details']) ?? {};
+  const prompt = readObject(usage['prompt_tokens_details']) ?? noFields;
+  const completion = readObject(usage['completion_tokens_details']) ?? noFields;
   const input = readNumber(usage['prompt_tokens']);
   const output = readNumber(usage['completion_tokens']);
   if (input === undefined && output === undefined) return undefined;
-  const thought = first(completion['reasoning_tokens'], usage['reasoning_tokens']);
+  const thought = counted(completion['reasoning_tokens']) || counted(usage['reasoning_tokens']);
   const spoken = wholeOutput(input ?? 0, output ?? 0, thought, readNumber(usage['total_tokens']));
-  const cacheRead = first(
-    prompt['cached_tokens'],
-    usage['cached_tokens'],
-    usage['prompt_cache_hit_tokens'],
-    usage['cache_read_input_tokens'],
-  );
+  const cacheRead =
+    counted(prompt['cached_tokens']) ||
+    counted(usage['cached_tokens']) ||
+    counted(usage['prompt_cache_hit_tokens']) ||
+    counted(usage['cache_read_input_tokens']);
   const extra = countsBeside(usage, known, innerCounts);
   return {
     input: wholeInput(input ?? 0, cacheRead),
     output: spoken,
     cacheRead,
-    cacheWrite: first(
-      prompt['cache_write_tokens'],
-      prompt['cached_creation_tokens'],
-      prompt['cache_creation_tokens'],
-      usage['cache_creation_input_tokens'],
-    ),
+    cacheWrite:
+      counted(prompt['cache_write_tokens']) ||
+      counted(prompt['cached_creation_tokens']) ||
+      counted(prompt['cache_creation_tokens']) ||
+      counted(usage['cache_creation_input_tokens']),
     // A host may count one more than it lets the model say (OpenRouter, capture 2615f8acbdc05489).
     reasoning: Math.min(thought, spoken),
-    ...(extra ? { extra: { [protocolId]: extra } } : {}),
+    extra: extra && { [protocolId]: extra },
   };
 }
 
@@ -115,14 +113,8 @@ function wholeOutput(input: number, output: number, reasoning: number, total: nu
   return reasoning > 0 && total === input + output + reasoning ? output + reasoning : output;
 }
 
-/** The first of several spellings that counts something. */
-function first(...values: readonly unknown[]): number {
-  for (const value of values) {
-    const count = readNumber(value);
-    if (count !== undefined && count > 0) return count;
-  }
-  return 0;
-}
+/** A count; 0 for a spelling that counts nothing, so that the next one is asked. */
+const counted = (value: unknown): number => Math.max(0, readNumber(value) ?? 0);
 
 /** What else counts something: zeros, nulls and empty objects say nothing. */
 function countsBeside(counts: Json, read: ReadonlySet<string>, inner?: typeof innerCounts): Json | undefined {
@@ -130,7 +122,7 @@ function countsBeside(counts: Json, read: ReadonlySet<string>, inner?: typeof in
   for (const key in counts) {
     if (read.has(key)) continue;
     const readInside = inner?.get(key);
-    const value = readInside ? countsBeside(readObject(counts[key]) ?? {}, readInside) : counts[key];
+    const value = readInside ? countsBeside(readObject(counts[key]) ?? noFields, readInside) : counts[key];
     if (value === 0 || value === null || value === undefined || value === false) continue;
     beside ??= {};
     beside[key] = value;
@@ -140,17 +132,15 @@ function countsBeside(counts: Json, read: ReadonlySet<string>, inner?: typeof in
 
 /** A usage object as OpenAI writes it, with the detail objects that clients rely on even when they are zero. */
 export function encodeUsage(usage: Usage = noUsage): Json {
-  const extra = usage.extra?.[protocolId] ?? {};
+  const extra = usage.extra?.[protocolId] ?? noFields;
+  const prompt: Draft<Json> = { cached_tokens: usage.cacheRead };
+  if (usage.cacheWrite > 0) prompt['cache_write_tokens'] = usage.cacheWrite;
   return {
     ...extra,
     prompt_tokens: usage.input,
     completion_tokens: usage.output,
     total_tokens: usage.input + usage.output,
-    prompt_tokens_details: {
-      cached_tokens: usage.cacheRead,
-      ...(usage.cacheWrite > 0 ? { cache_write_tokens: usage.cacheWrite } : {}),
-      ...readObject(extra['prompt_tokens_details']),
-    },
+    prompt_tokens_details: Object.assign(prompt, readObject(extra['prompt_tokens_details'])),
     completion_tokens_details: {
       reasoning_tokens: usage.reasoning,
       ...readObject(extra['completion_tokens_details']),

@@ -1,6 +1,7 @@
 import { GatewayError } from '../../core/error.ts';
 import {
   type Json,
+  noFields,
   readArray,
   readBoolean,
   readNumber,
@@ -57,7 +58,7 @@ export function extraOf(object: Json, known: ReadonlySet<string>): { extra?: Ext
 }
 
 /** The fields that only this protocol knows. */
-export const ownExtra = (extra: Extra | undefined): Json => extra?.[protocolId] ?? {};
+export const ownExtra = (extra: Extra | undefined): Json => extra?.[protocolId] ?? noFields;
 
 /** Reports the fields that only other protocols know. */
 export const dropForeign = (extra: Extra | undefined, path: string, drop: Drop): void =>
