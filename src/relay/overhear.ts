@@ -16,48 +16,76 @@ export interface Listener {
 }
 
 /** A listener for the one answer of an attempt. */
-export function overhear(errand: Errand, attempt: Attempt): Listener {
-  const origin = { model: attempt.model, account: attempt.account.id };
-  const folder = folding();
+export const overhear = (errand: Errand, attempt: Attempt): Listener => new Overhearing(errand, attempt);
 
-  const stamped = (seal: Seal): Seal => ({ ...seal, ...origin });
-  const stampedPart = (part: Part): Part =>
-    'seal' in part && part.seal ? { ...part, seal: stamped(part.seal) } : part;
+class Overhearing implements Listener {
+  /** What a stream has said so far. */
+  private folder: ReturnType<typeof folding> | undefined;
 
-  function stampedEvent(event: ChatEvent): ChatEvent {
-    if (event.type === 'block-end' && event.seal) return { ...event, seal: stamped(event.seal) };
-    return event.type === 'block' ? { ...event, part: stampedPart(event.part) } : event;
+  constructor(
+    private readonly errand: Errand,
+    private readonly attempt: Attempt,
+  ) {}
+
+  hear(event: ChatEvent): ChatEvent {
+    const told = stampedEvent(event, this.attempt);
+    this.folder ??= folding();
+    this.folder.push(told);
+    if (told.type === 'finish') this.keep(this.folder.reply());
+    return told;
   }
 
-  return {
-    hear(event) {
-      const told = stampedEvent(event);
-      folder.push(told);
-      if (told.type === 'finish') keep(errand, attempt, folder.reply());
-      return told;
-    },
-    hearAll(reply) {
-      const told = { ...reply, parts: reply.parts.map(stampedPart) };
-      keep(errand, attempt, told);
-      return told;
-    },
-  };
+  hearAll(reply: Reply): Reply {
+    const told = reply.parts.some(isSealed) ? stampedReply(reply, this.attempt) : reply;
+    this.keep(told);
+    return told;
+  }
+
+  /** Keeps what is worth it. Of several choices nobody knows which one the client goes on with. */
+  private keep({ parts, others }: Reply): void {
+    const words = wantsWords(this.attempt);
+    if (!others && holdsDroppable(parts, words)) remember(this.errand, this.attempt, parts, words);
+  }
 }
 
-/** Keeps what is worth it. Of several choices nobody knows which one the client goes on with. */
-function keep(errand: Errand, attempt: Attempt, { parts, others }: Reply): void {
-  const words = wantsWords(attempt);
-  if (others || !parts.some((part) => isDroppable(part, words))) return;
+// ---------------------------------------------------------------------------------------------- whose the seals are
+
+type Sealed = Extract<Part, { readonly seal?: Seal }> & { readonly seal: Seal };
+
+const isSealed = (part: Part): part is Sealed => 'seal' in part && part.seal !== undefined;
+
+const stamped = (seal: Seal, { model, account }: Attempt): Seal => ({ ...seal, model, account: account.id });
+
+const stampedPart = (part: Part, attempt: Attempt): Part =>
+  isSealed(part) ? { ...part, seal: stamped(part.seal, attempt) } : part;
+
+const stampedReply = (reply: Reply, attempt: Attempt): Reply => ({
+  ...reply,
+  parts: reply.parts.map((part) => stampedPart(part, attempt)),
+});
+
+function stampedEvent(event: ChatEvent, attempt: Attempt): ChatEvent {
+  if (event.type === 'block-end' && event.seal) return { ...event, seal: stamped(event.seal, attempt) };
+  if (event.type !== 'block') return event;
+  const part = stampedPart(event.part, attempt);
+  return part === event.part ? event : { ...event, part };
+}
+
+// ------------------------------------------------------------------------------------------------- what is worth it
+
+function remember(errand: Errand, attempt: Attempt, parts: readonly Part[], words: boolean): void {
   const { exchange, tools } = errand;
-  const anchors = anchorsOf(parts, {
-    session: () => errand.session(),
-    opening: openingOf(errand.chat().messages),
-  });
-  tools.recall.remember(exchange.tenant ?? '', anchors, {
+  const place = { session: () => errand.session(), opening: openingOf(errand.chat().messages) };
+  tools.recall.remember(exchange.tenant ?? '', anchorsOf(parts, place), {
     model: attempt.model,
     account: attempt.account.id,
     parts: parts.flatMap((part) => keptOf(part, words)),
   });
+}
+
+function holdsDroppable(parts: readonly Part[], words: boolean): boolean {
+  for (const part of parts) if (isDroppable(part, words)) return true;
+  return false;
 }
 
 /**
@@ -65,10 +93,10 @@ function keep(errand: Errand, attempt: Attempt, { parts, others }: Reply): void 
  * @param words it also wants thoughts that nobody sealed.
  */
 const isDroppable = (part: Part, words: boolean): boolean =>
-  ('seal' in part && part.seal !== undefined) || (words && part.kind === 'reasoning' && part.text !== '');
+  isSealed(part) || (words && part.kind === 'reasoning' && part.text !== '');
 
 function keptOf(part: Part, words: boolean): readonly Kept[] {
-  const sealed = 'seal' in part && part.seal ? { seal: part.seal } : {};
+  const sealed = isSealed(part) ? { seal: part.seal } : {};
   switch (part.kind) {
     case 'reasoning':
       return isDroppable(part, words) ? [{ kind: 'reasoning', text: part.text, ...sealed }] : [];
