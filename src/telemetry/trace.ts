@@ -1,20 +1,23 @@
-import { compact, type Json } from '../core/json.ts';
+import type { Json } from '../core/json.ts';
 import type { AttemptRecord, RequestRecord, SkipRecord } from './record.ts';
-import { clean, cleanLabel } from './redact.ts';
+import { clean, cleanId, cleanLabel } from './redact.ts';
 import type { ClosedRecord } from './traces.ts';
 
 /** The most that one trace tells of lists whose length others decide. */
 const longestList = 100;
 
-/** A request that is over as an operator reads it: no body, no key, and foreign words cleaned. */
+/**
+ * A request that is over as an operator reads it: no body, no key, and foreign words cleaned. Fields that have nothing to
+ * say are undefined, and are not written.
+ */
 export function traceOf({ record, totalMs, atMs }: ClosedRecord): Json {
   const { error, usage } = record;
-  return compact({
-    id: clean(record.id),
+  return {
+    id: cleanId(record.id),
     at: new Date(atMs - totalMs).toISOString(),
     client: words(record.client),
     method: record.method,
-    path: clean(record.path),
+    path: cleanLabel(record.path),
     protocol: words(record.protocol),
     model: words(record.modelAsked),
     route: routeOf(record),
@@ -31,33 +34,31 @@ export function traceOf({ record, totalMs, atMs }: ClosedRecord): Json {
     conversation: words(record.affinity),
     skipped: record.skipped.length > 0 ? record.skipped.slice(0, longestList).map(skipOf) : undefined,
     attempts: record.attempts.slice(0, longestList).map(attemptOf),
-    tokens: usage && { ...usage },
+    tokens: usage,
     dropped: record.dropped.size > 0 ? [...record.dropped].slice(0, longestList).map(clean) : undefined,
     error: error && { code: cleanLabel(error.code), scope: error.scope, message: clean(error.message) },
-  });
+  };
 }
 
-const attemptOf = (attempt: AttemptRecord): Json =>
-  compact({
-    provider: cleanLabel(attempt.provider),
-    credential: cleanLabel(attempt.credential),
-    model: cleanLabel(attempt.model),
-    outcome: attempt.outcome,
-    status: attempt.status || undefined,
-    code: words(attempt.code),
-    at_ms: rounded(attempt.atMs),
-    ms: rounded(attempt.ms),
-    upstream_request_id: attempt.upstreamRequestId === '' ? undefined : clean(attempt.upstreamRequestId),
-  });
+const attemptOf = (attempt: AttemptRecord): Json => ({
+  provider: cleanLabel(attempt.provider),
+  credential: cleanLabel(attempt.credential),
+  model: cleanLabel(attempt.model),
+  outcome: attempt.outcome,
+  status: attempt.status || undefined,
+  code: words(attempt.code),
+  at_ms: rounded(attempt.atMs),
+  ms: rounded(attempt.ms),
+  upstream_request_id: attempt.upstreamRequestId === '' ? undefined : clean(attempt.upstreamRequestId),
+});
 
-const skipOf = ({ provider, credential, model, why, untilMs }: SkipRecord): Json =>
-  compact({
-    provider: cleanLabel(provider),
-    credential: cleanLabel(credential),
-    model: cleanLabel(model),
-    why: clean(why),
-    until: Number.isFinite(untilMs) && untilMs > 0 ? new Date(untilMs).toISOString() : undefined,
-  });
+const skipOf = ({ provider, credential, model, why, untilMs }: SkipRecord): Json => ({
+  provider: cleanLabel(provider),
+  credential: cleanLabel(credential),
+  model: cleanLabel(model),
+  why: clean(why),
+  until: Number.isFinite(untilMs) && untilMs > 0 ? new Date(untilMs).toISOString() : undefined,
+});
 
 /** Who served it, as `x-gateway-route` names it. */
 const routeOf = ({ provider, modelUsed }: RequestRecord): string | undefined =>

@@ -58,14 +58,10 @@ export function createTraces({ shelf, most = mostInMemory }: TracesOptions): Tra
   const newestFirst = (): readonly ClosedRecord[] =>
     [...kept.slice(next), ...kept.slice(0, next)].filter((closed) => closed !== undefined).reverse();
 
-  function write(records: readonly ClosedRecord[]): void {
-    for (const closed of records) shelf.put(closed.record.id, traceOf(closed));
-  }
-
   function writeSome(): void {
     turn = undefined;
     if (waiting.length > mostPerTurn) waiting.sort((a, b) => weight(b) - weight(a));
-    write(waiting.slice(0, mostPerTurn));
+    for (const closed of waiting.slice(0, mostPerTurn)) shelf.put(closed.record.id, traceOf(closed));
     waiting = [];
   }
 
@@ -73,7 +69,7 @@ export function createTraces({ shelf, most = mostInMemory }: TracesOptions): Tra
     add(closed) {
       kept[next] = closed;
       next = (next + 1) % most;
-      if (waiting.length < most) waiting.push(closed);
+      if (waiting.length < (weight(closed) > 0 ? most : mostPerTurn)) waiting.push(closed);
       if (turn !== undefined) return;
       turn = setTimeout(writeSome, writeEveryMs);
       turn.unref();
