@@ -16,7 +16,7 @@ export interface Exposition {
 const buckets = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320];
 
 /** What is observed of a provider until the next scrape; it is given to its histogram when there is so much. */
-const mostWaiting = 1_024;
+const mostWaiting = 2_048;
 
 /** Loads its library at first need, because every start would feel it. */
 export function exposition(): Exposition {

@@ -120,6 +120,16 @@ describe('the exposition', () => {
     expect(body).toMatch(/^process_resident_memory_bytes \d/m);
   });
 
+  test('has every answer in its histograms, however many come before somebody asks', async () => {
+    const { telemetry } = collected();
+    for (let count = 0; count < 5_000; count++) telemetry.close(served({ provider: `p${count % 2}` }));
+    const lines = (await telemetry.exposition([])).body.split('\n');
+    for (const provider of ['p0', 'p1']) {
+      expect(lines).toContain(`gateway_request_duration_seconds_count{provider="${provider}"} 2500`);
+      expect(lines).toContain(`gateway_first_byte_seconds_bucket{le="0.025",provider="${provider}"} 2500`);
+    }
+  });
+
   test('says the same twice when nothing happened in between', async () => {
     const { telemetry } = collected();
     telemetry.close(served());

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { clean, describe as tell, plain, redact, without } from '../../src/telemetry/redact.ts';
+import { clean, cleanId, describe as tell, plain, redact, without } from '../../src/telemetry/redact.ts';
 
 describe('redact', () => {
   const secrets: readonly (readonly [text: string, told: string])[] = [
@@ -61,6 +61,13 @@ test('clean finds a secret that control characters cut in two', () => {
 
 test('clean bounds the length', () => {
   expect(clean('x'.repeat(1_000_000)).length).toBeLessThan(2_100);
+});
+
+test('cleanId tells our own ids as they are and cleans those that clients made up', () => {
+  for (const id of ['req_789d365464db000000000001', 'trace-7', 'req_789d365464db000000000001.2'])
+    expect(cleanId(id)).toBe(id);
+  for (const id of ['sk-abcdefgh12345678', 'req_1.sk-abcdefgh12345678'])
+    expect(cleanId(id)).not.toContain('abcdefgh');
 });
 
 test('describe tells an exception with its causes and without its secrets', () => {
