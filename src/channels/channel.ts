@@ -59,7 +59,7 @@ export interface Connection {
   /** The variant of that protocol, where there is one. */
   readonly dialect?: string;
   /** Endpoint, headers and sign-in: everything between an encoded body and a sendable request. */
-  prepare(call: Call): Outgoing | Promise<Outgoing>;
+  prepare(call: Call): Outgoing;
   /**
    * Only for places that are not one plain HTTP exchange away: in-process, a WebSocket, a browser relay, several hosts to
    * try in turn, or an answer that arrives in a wrapping.
@@ -143,7 +143,7 @@ export interface Call {
   readonly operation: Operation;
   readonly stream: boolean;
   readonly body: Body;
-  /** The client's protocol headers, already through the protocol's allow-list. */
+  /** The client's protocol headers, already through the protocol's allow-list; the channel may add its own to them. */
   readonly headers: Headers;
   /** The client's headers as they came, for `$Name` copies in configured headers only. */
   readonly clientHeaders: Headers;

@@ -95,7 +95,7 @@ export function createDiscovery({ space, log, now, changed }: DiscoveryOptions):
 async function listOf(connection: Connection, signal: AbortSignal): Promise<readonly DeclaredModel[]> {
   const account = connection.accounts[0]!;
   if (account.secret.kind === 'login') await account.secret.login.ready(signal);
-  const outgoing = await connection.prepare({
+  const outgoing = connection.prepare({
     account,
     model: '',
     operation: 'models',

@@ -140,8 +140,10 @@ export interface Said extends Pick<Call, 'operation' | 'stream' | 'body' | 'head
  * @throws GatewayError at once for what the channel cannot send.
  */
 export function dispatch(errand: Errand, attempt: Attempt, said: Said): Promise<Answered> {
+  const { exchange, config, drop } = errand;
   const { account, model, connection } = attempt;
-  const { operation, stream, body, headers, query } = said;
+  const { operation, stream, body, headers, query, length } = said;
+  const clientHeaders = exchange.headers;
   const outgoing = connection.prepare({
     account,
     model,
@@ -149,24 +151,13 @@ export function dispatch(errand: Errand, attempt: Attempt, said: Said): Promise<
     stream,
     body,
     headers,
-    clientHeaders: errand.exchange.headers,
+    clientHeaders,
     query,
-    drop: errand.drop,
+    drop,
   });
-  return outgoing instanceof Promise
-    ? outgoing.then((ready) => leave(errand, attempt, ready, said.length))
-    : leave(errand, attempt, outgoing, said.length);
-}
-
-function leave(
-  { exchange, config }: Errand,
-  attempt: Attempt,
-  outgoing: Outgoing,
-  length: number | undefined,
-): Promise<Answered> {
   if (length !== undefined) outgoing.headers.set('content-length', String(length));
   const options = { signal: exchange.signal, timeouts: timeoutsOf(config) };
-  return attempt.connection.send ? inItsWay(exchange, attempt, outgoing, options) : send(outgoing, options);
+  return connection.send ? inItsWay(exchange, attempt, outgoing, options) : send(outgoing, options);
 }
 
 /** The exchange of a place that is not one plain HTTP exchange away. */
@@ -295,9 +286,12 @@ const listening = (write: Machine<ChatEvent, Frame>, listener: Listener): Machin
   end: () => write.end(),
 });
 
+const eventStream = /event-stream/i;
+const json = /\bjson\b/i;
+
 const isEventStream = (headers: Headers) =>
-  /event-stream/i.test(headers.get('content-type') ?? 'text/event-stream');
-const isJson = (headers: Headers) => /\bjson\b/i.test(headers.get('content-type') ?? '');
+  eventStream.test(headers.get('content-type') ?? 'text/event-stream');
+const isJson = (headers: Headers) => json.test(headers.get('content-type') ?? '');
 
 function notJson(headers: Headers): GatewayError {
   const type = headers.get('content-type') ?? 'nothing recognisable';

@@ -170,4 +170,5 @@ function headerList(items: readonly string[]): string {
   return text.length <= headerLimit ? text : `${text.slice(0, headerLimit)}...`;
 }
 
-const visible = (text: string): string => text.replaceAll(/[^\x20-\x7e]/g, '?');
+const invisible = /[^\x20-\x7e]/g;
+const visible = (text: string): string => text.replaceAll(invisible, '?');

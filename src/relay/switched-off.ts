@@ -35,10 +35,11 @@ interface Asked {
 const isImageTool = (tool: unknown): boolean => readObject(tool)?.type === 'image_generation';
 
 /** The same request without the image tool, where the operator will not have pictures made in chats. */
-export function withoutImageTool({ exchange, body }: Asked): Asked {
+export function withoutImageTool(asked: Asked): Asked {
+  const { exchange, body } = asked;
   const off = exchange.runtime.config['disable-image-generation'];
   const tools = readArray(body.tools);
-  if ((off !== true && off !== 'chat') || !tools?.some(isImageTool)) return { exchange, body };
+  if ((off !== true && off !== 'chat') || !tools?.some(isImageTool)) return asked;
   exchange.record.dropped.add('tools: image_generation (switched off on this gateway)');
   const others = tools.filter((tool) => !isImageTool(tool));
   const choice = others.length === 0 || isImageTool(body.tool_choice) ? undefined : body.tool_choice;

@@ -44,9 +44,11 @@ export function readBody(
   moved: (request: Request) => void,
 ): Promise<string> {
   const { headers } = request;
-  refuseLong(headers, limits);
+  const length = headers.get('content-length');
+  refuseLong(length, limits);
+  const isShort = length !== null && Number(length) <= shortBytes;
   // Merely reading `request.body` would make Bun build a stream, so the common case stays clear of it.
-  if (!headers.has('content-encoding') && isShort(headers)) return request.text().then(undefined, stopped);
+  if (isShort && !headers.has('content-encoding')) return request.text().then(undefined, stopped);
   return readPieces(request, limits, moved);
 }
 
@@ -77,7 +79,7 @@ export function openBody(
   rests: (request: Request) => void,
 ): ReadableStream<Uint8Array> {
   const encoding = request.headers.get('content-encoding');
-  refuseLong(request.headers, limits);
+  refuseLong(request.headers.get('content-length'), limits);
   const reader = limited(request.body ?? new Blob().stream(), encoding, limits).getReader();
   return new ReadableStream<Uint8Array>(
     {
@@ -101,14 +103,9 @@ export function openBody(
 /** Bytes of a body that a client can be expected to send at once. */
 const shortBytes = mebibyte;
 
-function isShort(headers: Headers): boolean {
-  const length = headers.get('content-length');
-  return length !== null && Number(length) <= shortBytes;
-}
-
 /** Refuses a body whose length is told before it comes. */
-function refuseLong(headers: Headers, { encoded }: BodyLimits): void {
-  if (Number(headers.get('content-length') ?? 0) > encoded) throw tooLarge('encoded', encoded);
+function refuseLong(length: string | null, { encoded }: BodyLimits): void {
+  if (Number(length ?? 0) > encoded) throw tooLarge('encoded', encoded);
 }
 
 /** A body within the limits, its `Content-Encoding` undone. */

@@ -68,11 +68,13 @@ export function removeKeys(query: URLSearchParams): void {
 const hasKey = (query: URLSearchParams | undefined) =>
   query !== undefined && keyParameters.some((name) => query.has(name));
 
+const bearer = /^bearer(\s|$)/i;
+
 /** The value a header presents as a key: the token of `Bearer …`, or all of it, because many clients send the bare key. */
 function presentedIn(headers: Headers, name: (typeof keyHeaders)[number]): string | undefined {
   const value = headers.get(name)?.trim();
   if (!value || name !== 'authorization') return value;
-  return /^bearer(\s|$)/i.test(value) ? value.slice(6).trim() : value;
+  return bearer.test(value) ? value.slice(6).trim() : value;
 }
 
 /** Every value that was presented as a key, for the one who has to find out why none was good. */
