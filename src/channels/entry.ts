@@ -7,11 +7,12 @@ import { compact } from '../core/json.ts';
 import { inputKinds, type Thinking } from '../core/model.ts';
 import { efforts } from '../core/request.ts';
 import { parseProxy } from '../wire/proxy.ts';
-import type { DeclaredModel, Offer, Tools } from './channel.ts';
+import { userAgent } from '../version.ts';
+import type { Call, DeclaredModel, Offer, Tools } from './channel.ts';
 
 /** What the entries of key-based channels have in common: fields of the config, and how they are read. */
 
-export { userAgent } from '../version.ts';
+export { userAgent };
 
 /** `withoutEffect` is the reason the program gives once for a key that it accepts and does not act upon. */
 export const later: SchemaOptions = { withoutEffect: 'this version does not act on it yet' };
@@ -207,6 +208,18 @@ export function entryOffer(
   };
 }
 
+/**
+ * The client's headers with what the gateway says of every request in JSON; the sign-in is left to the channel.
+ * @param whole what an answer may be that is not streamed.
+ */
+export function jsonHeaders({ headers, stream }: Call, whole = 'application/json'): Headers {
+  headers.set('content-type', 'application/json');
+  headers.set('accept', stream ? 'text/event-stream' : whole);
+  if (stream) headers.set('accept-encoding', 'identity');
+  headers.set('user-agent', userAgent);
+  return headers;
+}
+
 /** One configured header: a fixed value, or the client's header of the name `copied`. */
 type HeaderRule =
   { readonly name: string; readonly value: string } | { readonly name: string; readonly copied: string };
@@ -244,8 +257,9 @@ export function headerRules(
       tools.refuse(`${path}.${key}`, "a header of the client that is not the client's own key");
     rules.push(copied === undefined ? { name, value } : { name, copied });
   }
+  const names = new Set(rules.map(({ name }) => name));
   return {
-    has: (name) => rules.some((rule) => rule.name === name),
+    has: (name) => names.has(name),
     apply(headers, clientHeaders) {
       for (const rule of rules) {
         const value = 'value' in rule ? rule.value : clientHeaders.get(rule.copied);

@@ -16,8 +16,8 @@ import {
   field,
   type HeaderRules,
   headerRules,
+  jsonHeaders,
   keyFields,
-  userAgent,
 } from './entry.ts';
 import { entryAccount } from './entry-account.ts';
 import type { LoginTools } from './login.ts';
@@ -54,8 +54,10 @@ export interface Place {
   /** The path of a model under it, without the verb. */
   pathOf(model: string): string;
   can(operation: Operation, model: string): boolean;
-  /** The body as this place wants it; the same one when it is fine. */
-  fitBody?(body: Json, call: Call): Json;
+  /** Whether it wants the body of an operation otherwise. */
+  fits(operation: Operation): boolean;
+  /** Such a body as it wants it; the same one when it is fine. */
+  fitBody(body: Json, call: Call): Json;
   judge?(error: GatewayError, now: number): GatewayError;
   /** What the body of a refusal says of quotas. */
   quota?(body: string, now: number): readonly QuotaWindow[];
@@ -109,14 +111,10 @@ function common(place: Place, base: Base, headers: HeaderRules, tools: Tools) {
 }
 
 function prepare(place: Place, base: Base, rules: HeaderRules, call: Call): Outgoing {
-  const { account, stream, clientHeaders } = call;
-  const headers = new Headers(call.headers);
-  headers.set('content-type', 'application/json');
-  headers.set('accept', stream ? 'text/event-stream' : 'application/json');
-  if (stream) headers.set('accept-encoding', 'identity');
-  headers.set('user-agent', userAgent);
+  const { account } = call;
+  const headers = jsonHeaders(call);
   if (!rules.has('authorization') && !rules.has('x-goog-api-key')) sign(headers, account);
-  rules.apply(headers, clientHeaders);
+  rules.apply(headers, call.clientHeaders);
   if (call.operation === 'models')
     return { method: 'GET', url: endpoint(base, '/models', 'pageSize=1000'), headers, proxy: account.proxy };
   return {
@@ -151,18 +149,23 @@ function queryOf({ query, stream }: Call): string {
 }
 
 /** The body as the place wants it. Text that is not to be changed stays as its client wrote it. */
-function fitted({ fitBody }: Place, call: Call): Body {
-  const body = fitBody && typeof call.body === 'string' ? tryParseObject(call.body) : undefined;
-  if (!body || !fitBody) return call.body;
-  const changed = fitBody(body, call);
+function fitted(place: Place, call: Call): Body {
+  const body =
+    place.fits(call.operation) && typeof call.body === 'string' ? tryParseObject(call.body) : undefined;
+  if (!body) return call.body;
+  const changed = place.fitBody(body, call);
   return changed === body ? call.body : JSON.stringify(changed);
 }
+
+/** A name that a path takes as it is. */
+const plainName = /^\w[\w.-]*$/;
 
 /**
  * A model's name as a part of a path; its slashes are part of it.
  * @throws GatewayError `not-found` for one that leads out of its place: names that nobody offers may come from clients.
  */
 export function pathName(model: string): string {
+  if (plainName.test(model)) return model;
   const parts = model.split('/');
   if (parts.some((part) => part === '.' || part === '..'))
     throw new GatewayError(

@@ -14,9 +14,9 @@ import {
   field,
   type HeaderRules,
   headerRules,
+  jsonHeaders,
   keyFields,
   later,
-  userAgent,
 } from './entry.ts';
 import { entryAccount } from './entry-account.ts';
 import type { LoginTools } from './login.ts';
@@ -138,13 +138,9 @@ const pathOf = (paths: Readonly<Partial<Record<Operation, string>>>, { operation
   operation === 'models' ? '/models' : (paths[operation] ?? '/responses');
 
 function prepare(url: string, call: Call): Outgoing {
-  const { account, body, stream } = call;
-  const headers = new Headers(call.headers);
-  headers.set('content-type', 'application/json');
+  const { account, body } = call;
   // ChatGPT's backend streams whatever it is asked; the relay puts a whole answer together.
-  headers.set('accept', stream ? 'text/event-stream' : 'application/json, text/event-stream');
-  if (stream) headers.set('accept-encoding', 'identity');
-  headers.set('user-agent', userAgent);
+  const headers = jsonHeaders(call, 'application/json, text/event-stream');
   if (account.secret.kind === 'api-key') headers.set('authorization', `Bearer ${account.secret.key}`);
   if (call.operation === 'models') return { method: 'GET', url, headers, proxy: account.proxy };
   return { method: 'POST', url, headers, body, proxy: account.proxy };

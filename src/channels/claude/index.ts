@@ -12,9 +12,9 @@ import {
   field,
   type HeaderRules,
   headerRules,
+  jsonHeaders,
   keyFields,
   later,
-  userAgent,
 } from '../entry.ts';
 import { entryAccount } from '../entry-account.ts';
 import { judge } from './judge.ts';
@@ -95,12 +95,8 @@ function open(entry: Entry, path: string, tools: Tools): Connection {
 // --------------------------------------------------------------------------------------------------------- requests
 
 function prepare(host: Host, call: Call): Outgoing {
-  const { account, operation, stream } = call;
-  const headers = new Headers(call.headers);
-  headers.set('content-type', 'application/json');
-  headers.set('accept', stream ? 'text/event-stream' : 'application/json');
-  if (stream) headers.set('accept-encoding', 'identity');
-  headers.set('user-agent', userAgent);
+  const { account, operation } = call;
+  const headers = jsonHeaders(call);
   if (!headers.has('anthropic-version')) headers.set('anthropic-version', '2023-06-01');
   signIn(headers, host, account);
   host.headers.apply(headers, call.clientHeaders);

@@ -20,8 +20,17 @@ export interface Holder {
   readonly expiresAt?: number;
 }
 
-/** Reads a file's holder: its own fields first, then the id token, then the access token. */
+const known = new WeakMap<Json, Holder>();
+
+/** A file's holder. Every request asks for it, so the tokens of a file are read once. */
 export function holderOf(fields: Json): Holder {
+  let holder = known.get(fields);
+  if (holder === undefined) known.set(fields, (holder = read(fields)));
+  return holder;
+}
+
+/** Its own fields count first, then the id token, then the access token. */
+function read(fields: Json): Holder {
   const id = claimsOf(fields, 'id_token');
   const access = claimsOf(fields, 'access_token');
   const about = { ...readObject(access[aboutAccount]), ...readObject(id[aboutAccount]) };

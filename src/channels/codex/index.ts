@@ -32,7 +32,7 @@ const chatgpt: Vendor = {
   sign(headers, call) {
     const { secret } = call.account;
     const said = secret.kind === 'login' ? credentials(secret.login.fields) : {};
-    for (const [name, value] of Object.entries(said)) headers.set(name, value);
+    for (const name in said) headers.set(name, said[name]!);
     // The backend finds its prompt cache by the session.
     const named = headers.has('session-id') || headers.has('session_id');
     const session = named ? undefined : cacheKeyIn(call);

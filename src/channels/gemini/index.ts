@@ -16,6 +16,7 @@ const place: Place = {
   pathOf: (model) =>
     /^(?:models|tunedModels)\//.test(model) ? `/${pathName(model)}` : `/models/${pathName(model)}`,
   can: (operation) => operation === 'chat' || operation === 'count-tokens' || methods.test(operation),
+  fits: (operation) => operation === 'count-tokens',
   fitBody,
   judge,
   quota,
@@ -37,8 +38,8 @@ export default channel({
 const bare = new Set(['contents', 'generateContentRequest', 'generate_content_request']);
 
 /** CountTokens takes bare contents; whatever else counts (tools, system instruction) goes into a request of its own. */
-function fitBody(body: Json, { operation, model }: Call): Json {
-  if (operation !== 'count-tokens' || Object.keys(body).every((key) => bare.has(key))) return body;
+function fitBody(body: Json, { model }: Call): Json {
+  if (Object.keys(body).every((key) => bare.has(key))) return body;
   const name = model.includes('/') ? model : `models/${model}`;
   return { generateContentRequest: { ...omit(body, new Set(['stream'])), model: name } };
 }

@@ -20,10 +20,10 @@ import {
   field,
   type HeaderRules,
   headerRules,
+  jsonHeaders,
   keyFields,
   later,
   proxyOf,
-  userAgent,
 } from '../entry.ts';
 import { keyAccount } from '../entry-account.ts';
 import { rateLimits } from '../quota.ts';
@@ -256,12 +256,9 @@ function keyInFile(file: string, path: string, tools: Tools): string {
 // --------------------------------------------------------------------------------------------------------- requests
 
 function prepare({ base, headers: rules, modelsUrl }: Service, call: Call): Outgoing {
-  const { account, operation, stream } = call;
-  const headers = new Headers(call.headers);
-  headers.set('content-type', contentType(call));
-  headers.set('accept', accept(call));
-  if (stream) headers.set('accept-encoding', 'identity');
-  headers.set('user-agent', userAgent);
+  const { account, operation } = call;
+  const headers = jsonHeaders(call);
+  if (operation !== 'chat') describeRaw(headers, call);
   if (account.secret.kind === 'api-key') headers.set('authorization', `Bearer ${account.secret.key}`);
   rules.apply(headers, call.clientHeaders);
   if (operation === 'models') return { method: 'GET', url: modelsUrl, headers, proxy: account.proxy };
@@ -290,14 +287,9 @@ const endpoints: ReadonlySet<Operation> = new Set<Operation>([
   '/v1/rerank',
 ]);
 
-/** A form is described by its own content type only. */
-function contentType({ operation, clientHeaders }: Call): string {
-  const said = clientHeaders.get('content-type') ?? '';
-  return operation !== 'chat' && /^\s*multipart\//i.test(said) ? said : 'application/json';
-}
-
-/** Raw endpoints answer in sound and other things as well. */
-function accept({ operation, stream, clientHeaders }: Call): string {
-  if (operation === 'chat') return stream ? 'text/event-stream' : 'application/json';
-  return clientHeaders.get('accept') ?? '*/*';
+/** Raw endpoints answer in sound and other things as well, and a form is described by its own content type only. */
+function describeRaw(headers: Headers, { clientHeaders }: Call): void {
+  headers.set('accept', clientHeaders.get('accept') ?? '*/*');
+  const type = clientHeaders.get('content-type') ?? '';
+  if (/^\s*multipart\//i.test(type)) headers.set('content-type', type);
 }

@@ -19,6 +19,7 @@ const place: Place = {
   versioned: (root) => (/\/v1(?:beta1)?(?:\/projects\/.+)?$/.test(root) ? root : `${root}/v1`),
   pathOf: (model) => `/publishers/google/models/${pathName(model)}`,
   can: (operation) => operation === 'chat' || operation === 'count-tokens' || methods.test(operation),
+  fits: (operation) => operation === 'chat' || operation === 'count-tokens',
   fitBody,
   // Vertex counts for each model of a project and region.
   judge: (error) => (error.status === 429 ? error.with({ scope: 'model' }) : error),
@@ -55,7 +56,6 @@ const imagen = [
 
 /** Vertex counts a whole request as it is, without the wrapping of the Gemini API, and knows no ids of calls. */
 function fitBody(body: Json, { operation }: Call): Json {
-  if (operation !== 'chat' && operation !== 'count-tokens') return body;
   const wrapped = readObject(body.generateContentRequest ?? body.generate_content_request);
   const request = wrapped && operation === 'count-tokens' ? omit(wrapped, new Set(['model'])) : body;
   return mapCalls(request, (call) => ('id' in call ? omit(call, new Set(['id'])) : call));
