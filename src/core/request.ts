@@ -10,19 +10,19 @@ export interface ChatRequest {
   readonly system: readonly Part[];
   readonly messages: readonly Message[];
   readonly tools: readonly Tool[];
-  readonly toolChoice?: ToolChoice;
+  readonly toolChoice?: ToolChoice | undefined;
   /** False forbids several tool calls in one turn; absent leaves the upstream's default. */
-  readonly parallelTools?: boolean;
+  readonly parallelTools?: boolean | undefined;
   readonly sampling: Sampling;
-  readonly reasoning?: Reasoning;
-  readonly output?: OutputFormat;
+  readonly reasoning?: Reasoning | undefined;
+  readonly output?: OutputFormat | undefined;
   readonly stream: boolean;
   /** The client's own name for its end user; passed on only as the client wrote it. */
-  readonly user?: string;
+  readonly user?: string | undefined;
   /** `auto`, `default`, `flex`, `priority`, `standard_only`. */
-  readonly serviceTier?: string;
+  readonly serviceTier?: string | undefined;
   /** A stable key under which the upstream may cache the prompt prefix. */
-  readonly cacheKey?: string;
+  readonly cacheKey?: string | undefined;
   readonly extra: Extra;
 }
 
@@ -36,7 +36,7 @@ export interface Message {
   /** `system` in the middle of a conversation: an instruction, not the user's words. */
   readonly role: 'user' | 'assistant' | 'system';
   readonly parts: readonly Part[];
-  readonly extra?: Extra;
+  readonly extra?: Extra | undefined;
 }
 
 /** One piece of content, in a request's history or in a reply. */
@@ -52,15 +52,15 @@ export type Part =
   | ForeignPart;
 
 interface Marked {
-  readonly cache?: CacheMark;
-  readonly extra?: Extra;
+  readonly cache?: CacheMark | undefined;
+  readonly extra?: Extra | undefined;
 }
 
 export interface TextPart extends Marked {
   readonly kind: 'text';
   readonly text: string;
-  readonly citations?: readonly Citation[];
-  readonly logprobs?: readonly Json[];
+  readonly citations?: readonly Citation[] | undefined;
+  readonly logprobs?: readonly Json[] | undefined;
   /** Gemini signs visible text too. */
   readonly seal?: Seal;
 }
@@ -77,7 +77,7 @@ export interface MediaPart extends Marked {
   /** A MIME type such as `image/png`; `application/octet-stream` when unknown, '' for a URL or a file id without one. */
   readonly mime: string;
   readonly source: MediaSource;
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** `low`, `high`, `auto`: how closely an image is looked at. */
   readonly detail?: string;
   readonly seal?: Seal;
@@ -105,7 +105,7 @@ export interface ToolCallPart extends Marked {
   readonly name: string;
   /** The arguments exactly as the model wrote them: JSON text for a function, free text when `custom`. */
   readonly args: string;
-  readonly custom?: boolean;
+  readonly custom?: boolean | undefined;
   readonly namespace?: string;
   readonly seal?: Seal;
 }
@@ -114,10 +114,10 @@ export interface ToolResultPart extends Marked {
   readonly kind: 'tool-result';
   readonly callId: string;
   /** The tool's name where the protocol says it (Gemini); others find it by the call id. */
-  readonly name?: string;
+  readonly name?: string | undefined;
   readonly parts: readonly Part[];
   readonly failed: boolean;
-  readonly custom?: boolean;
+  readonly custom?: boolean | undefined;
 }
 
 /** A tool the vendor runs itself, such as a web search. */
@@ -190,17 +190,17 @@ export type Tool = FunctionTool | CustomTool | HostedToolSpec;
 
 interface ToolCommon {
   readonly name: string;
-  readonly description?: string;
+  readonly description?: string | undefined;
   readonly namespace?: string;
-  readonly cache?: CacheMark;
-  readonly extra?: Extra;
+  readonly cache?: CacheMark | undefined;
+  readonly extra?: Extra | undefined;
 }
 
 export interface FunctionTool extends ToolCommon {
   readonly kind: 'function';
   /** JSON Schema of the arguments; always an object schema. */
   readonly schema: Json;
-  readonly strict?: boolean;
+  readonly strict?: boolean | undefined;
 }
 
 /** A tool whose argument is free text, perhaps bound by a grammar. */
@@ -228,18 +228,18 @@ export type ToolChoice =
   | { readonly kind: 'subset'; readonly names: readonly string[]; readonly required: boolean };
 
 export interface Sampling {
-  readonly maxTokens?: number;
-  readonly temperature?: number;
-  readonly topP?: number;
-  readonly topK?: number;
-  readonly stop?: readonly string[];
-  readonly seed?: number;
-  readonly presencePenalty?: number;
-  readonly frequencyPenalty?: number;
+  readonly maxTokens?: number | undefined;
+  readonly temperature?: number | undefined;
+  readonly topP?: number | undefined;
+  readonly topK?: number | undefined;
+  readonly stop?: readonly string[] | undefined;
+  readonly seed?: number | undefined;
+  readonly presencePenalty?: number | undefined;
+  readonly frequencyPenalty?: number | undefined;
   /** How many alternative replies; absent means one. */
-  readonly choices?: number;
+  readonly choices?: number | undefined;
   /** Log probabilities of each token, and of how many alternatives. */
-  readonly logprobs?: { readonly top?: number };
+  readonly logprobs?: { readonly top?: number } | undefined;
 }
 
 export const efforts = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'] as const;
@@ -248,11 +248,11 @@ export type Effort = (typeof efforts)[number];
 
 export interface Reasoning {
   /** A level, `auto` for the model's own choice, or any word a custom upstream may know. */
-  readonly effort?: Effort | 'auto' | (string & {});
+  readonly effort?: Effort | 'auto' | (string & {}) | undefined;
   /** Thinking tokens; 0 is off, -1 is the model's own choice. */
-  readonly budget?: number;
+  readonly budget?: number | undefined;
   /** Whether the client asked to see a summary, and how long: `auto`, `concise`, `detailed`, or `none` to hide it. */
-  readonly summary?: string;
+  readonly summary?: string | undefined;
 }
 
 /** Structured output. */
@@ -260,8 +260,8 @@ export type OutputFormat =
   | { readonly kind: 'json' }
   | {
       readonly kind: 'schema';
-      readonly name?: string;
-      readonly description?: string;
+      readonly name?: string | undefined;
+      readonly description?: string | undefined;
       readonly schema: Json;
-      readonly strict?: boolean;
+      readonly strict?: boolean | undefined;
     };

@@ -1,5 +1,5 @@
 import type { ChatEvent, FinishReason, Reply } from '../../core/event.ts';
-import { compact, type Json, readNumber, readObjects, readString } from '../../core/json.ts';
+import { type Json, readNumber, readObjects, readString, unread } from '../../core/json.ts';
 import { type Machine, machine, type Tell, type Teller } from '../../core/machine.ts';
 import type { ChatRequest, Part } from '../../core/request.ts';
 import type { Frame } from '../../wire/sse.ts';
@@ -10,7 +10,6 @@ import { encodeErrorBody } from './errors.ts';
 import { encodeUsage, wireReasons } from './usage.ts';
 import {
   answerId,
-  extraOf,
   invalid,
   optionalBoolean,
   optionalNumber,
@@ -52,21 +51,20 @@ function decodeRequest(body: Json, hint: RouteHint): ChatRequest {
   const prompt = decodePrompt(body['prompt']);
   refuseOptions(body);
   const logprobs = optionalNumber(body, 'logprobs');
-  const own = ownExtra(extraOf(body, known).extra);
-  const repeats = optionalBoolean(body, 'echo') ? { [echoMark]: true } : {};
-  const extra = { ...own, ...repeats };
+  const own = unread(body, known);
+  const repeats = optionalBoolean(body, 'echo') ? { [echoMark]: true } : undefined;
   return {
     model: hint.model || hintOf(body).model,
     system: [],
     messages: [{ role: 'user', parts: [{ kind: 'text', text: prompt }] }],
     tools: [],
     sampling: {
-      ...decodeSampling({ ...body, logprobs: null }),
-      ...(logprobs === undefined ? {} : { logprobs: { top: logprobs } }),
+      ...decodeSampling(body),
+      logprobs: logprobs === undefined ? undefined : { top: logprobs },
     },
     stream: hint.stream,
-    ...compact({ user: optionalString(body, 'user') }),
-    extra: Reflect.ownKeys(extra).length > 0 ? { [protocolId]: extra } : {},
+    user: optionalString(body, 'user'),
+    extra: own || repeats ? { [protocolId]: { ...own, ...repeats } } : {},
   };
 }
 

@@ -47,7 +47,7 @@ function decodeSpoken(type: string, part: Json, path: string): Part | undefined 
 function decodeText(part: Json, path: string): TextPart {
   const text = readString(part['text']);
   if (text === undefined) throw invalid(`${path}.text`, `must be a string, but is ${typeName(part['text'])}`);
-  return { kind: 'text', text, ...compact({ cache: cacheMark(part) }), ...extraOf(part, textFields) };
+  return { kind: 'text', text, cache: cacheMark(part), extra: extraOf(part, textFields) };
 }
 
 /**

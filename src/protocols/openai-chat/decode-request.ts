@@ -1,6 +1,17 @@
-import { compact, type Json, readObject, readObjects, readString } from '../../core/json.ts';
+import {
+  compact,
+  type Draft,
+  type Json,
+  noFields,
+  readBoolean,
+  readObject,
+  readObjects,
+  readString,
+  unread,
+} from '../../core/json.ts';
 import type {
   ChatRequest,
+  Extra,
   Message,
   OutputFormat,
   Part,
@@ -12,7 +23,7 @@ import type {
 import type { RouteHint } from '../protocol.ts';
 import { decodeSeal } from '../seals.ts';
 import { decodeContent, markLast } from './decode-content.ts';
-import { decodeTools } from './decode-tools.ts';
+import { decodeToolChoice, decodeTools } from './decode-tools.ts';
 import { givenTo } from './decode-pieces.ts';
 import { decodeMedia } from './media.ts';
 import { decodeThoughts } from './reasoning.ts';
@@ -66,25 +77,28 @@ const known: ReadonlySet<string> = new Set([
 export function decodeRequest(body: Json, hint: RouteHint): ChatRequest {
   const model = hint.model || hintOf(body).model;
   const { system, messages } = decodeMessages(decodeList(body));
-  const own = ownExtra(extraOf(body, known).extra);
-  const legacy = Array.isArray(body['functions']) ? { [legacyMark]: true } : {};
   return {
     model,
     system,
     messages,
-    ...decodeTools(body),
+    tools: decodeTools(body),
+    toolChoice: decodeToolChoice(body),
     sampling: decodeSampling(body),
     stream: hint.stream,
-    ...compact({
-      parallelTools: optionalBoolean(body, 'parallel_tool_calls'),
-      reasoning: decodeReasoning(body),
-      output: decodeOutput(body),
-      user: optionalString(body, 'user') ?? readString(body['safety_identifier']),
-      serviceTier: optionalString(body, 'service_tier'),
-      cacheKey: optionalString(body, 'prompt_cache_key'),
-    }),
-    extra: Object.keys(own).length > 0 || legacyMark in legacy ? { [protocolId]: { ...own, ...legacy } } : {},
+    parallelTools: optionalBoolean(body, 'parallel_tool_calls'),
+    reasoning: decodeReasoning(body),
+    output: decodeOutput(body),
+    user: optionalString(body, 'user') ?? readString(body['safety_identifier']),
+    serviceTier: optionalString(body, 'service_tier'),
+    cacheKey: optionalString(body, 'prompt_cache_key'),
+    extra: decodeExtra(body),
   };
+}
+
+function decodeExtra(body: Json): Extra {
+  const own = unread(body, known);
+  if (Array.isArray(body['functions'])) return { [protocolId]: { ...own, [legacyMark]: true } };
+  return own ? { [protocolId]: own } : {};
 }
 
 /**
@@ -115,11 +129,10 @@ export function hintOf(body: Json): RouteHint {
 function decodeList({ messages }: Json): readonly Json[] {
   if (!Array.isArray(messages)) throw invalid('messages', `must be an array, but is ${typeName(messages)}`);
   if (messages.length === 0) throw invalid('messages', 'must not be empty');
-  return messages.map((value, index) => {
-    const message = readObject(value);
-    if (!message) throw invalid(`messages[${index}]`, `must be an object, but is ${typeName(value)}`);
-    return message;
-  });
+  for (let index = 0; index < messages.length; index++)
+    if (!readObject(messages[index]))
+      throw invalid(`messages[${index}]`, `must be an object, but is ${typeName(messages[index])}`);
+  return messages;
 }
 
 // ----------------------------------------------------------------------------------------------------------- messages
@@ -138,26 +151,32 @@ const assistantFields: ReadonlySet<string> = new Set([
 ]);
 const toolFields: ReadonlySet<string> = new Set([...messageFields, 'tool_call_id', 'name', 'is_error']);
 
+const noCalls: readonly ToolCallPart[] = [];
+const isCall = (part: Part): part is ToolCallPart => part.kind === 'tool-call';
+
+/** Instructions before anybody speaks are the system's; later ones stay where they are. */
 function decodeMessages(list: readonly Json[]): Pick<ChatRequest, 'system' | 'messages'> {
-  const turn = list.findIndex(({ role }) => role !== 'system' && role !== 'developer');
-  const lead = turn < 0 ? list : list.slice(0, turn);
+  let system: readonly Part[] = [];
   const messages: Message[] = [];
   /** Calls that wait for their results, so that results without an id find theirs. */
-  let waiting: ToolCallPart[] = [];
-  for (const [index, message] of list.entries()) {
-    if (index < lead.length) continue;
+  let waiting = noCalls;
+  for (let index = 0; index < list.length; index++) {
+    const message = list[index]!;
     const path = `messages[${index}]`;
     switch (message['role']) {
       case 'system':
-      case 'developer':
-        messages.push({ role: 'system', parts: decodeSystem(message, path) });
+      case 'developer': {
+        const parts = decodeSystem(message, path);
+        if (messages.length > 0) messages.push({ role: 'system', parts });
+        else system = system.length > 0 ? [...system, ...parts] : parts;
         break;
+      }
       case 'user':
         messages.push(decodeUser(message, path));
         break;
       case 'assistant': {
         const said = decodeAssistant(message, path, index);
-        waiting = said.parts.filter((part) => part.kind === 'tool-call');
+        waiting = said.parts.filter(isCall);
         messages.push(said);
         break;
       }
@@ -175,15 +194,15 @@ function decodeMessages(list: readonly Json[]): Pick<ChatRequest, 'system' | 'me
         );
     }
   }
-  return { system: lead.flatMap((message, index) => decodeSystem(message, `messages[${index}]`)), messages };
+  return { system, messages };
 }
 
 /** The parts of an instruction; each knows that its role was `developer`, and whatever else its message said. */
 function decodeSystem(message: Json, path: string): readonly Part[] {
   const parts = markLast(decodeContent(message['content'], 'system', path), message);
-  const own = ownExtra(extraOf(message, messageFields).extra);
-  const role = message['role'] === 'developer' ? { role: 'developer' } : {};
-  if (Object.keys(own).length === 0 && !('role' in role)) return parts;
+  const own = unread(message, messageFields);
+  const role = message['role'] === 'developer' ? { role: 'developer' } : undefined;
+  if (!own && !role) return parts;
   return parts.map((part) => ({
     ...part,
     extra: { [protocolId]: { ...ownExtra(part.extra), ...own, ...role } },
@@ -192,20 +211,22 @@ function decodeSystem(message: Json, path: string): readonly Part[] {
 
 function decodeUser(message: Json, path: string): Message {
   const parts = markLast(decodeContent(message['content'], 'user', path), message);
-  return { role: 'user', parts, ...extraOf(message, messageFields) };
+  return { role: 'user', parts, extra: extraOf(message, messageFields) };
 }
 
 /** Thoughts first, then what was said, then what was called: all of one turn in one message. */
 function decodeAssistant(message: Json, path: string, index: number): Message {
+  const parts: Part[] = [...decodeThoughts(message), ...decodeContent(message['content'], 'assistant', path)];
   const refusal = readString(message['refusal']);
-  const parts: readonly Part[] = [
-    ...decodeThoughts(message),
-    ...decodeContent(message['content'], 'assistant', path),
-    ...(refusal ? [{ kind: 'refusal' as const, text: refusal }] : []),
-    ...readObjects(message['images']).map((image, at) => decodeMedia(image, `${path}.images[${at}]`)),
-    ...decodeCalls(message, path, index),
-  ];
-  return { role: 'assistant', parts: markLast(parts, message), ...extraOf(message, assistantFields) };
+  if (refusal) parts.push({ kind: 'refusal', text: refusal });
+  for (const [at, image] of readObjects(message['images']).entries())
+    parts.push(decodeMedia(image, `${path}.images[${at}]`));
+  addCalls(parts, message, path, index);
+  return {
+    role: 'assistant',
+    parts: markLast(parts, message),
+    extra: extraOf(message, assistantFields),
+  };
 }
 
 const callFields: ReadonlySet<string> = new Set([
@@ -218,17 +239,19 @@ const callFields: ReadonlySet<string> = new Set([
   'extra_content',
 ]);
 
-function decodeCalls(message: Json, path: string, index: number): readonly ToolCallPart[] {
-  const calls = (optionalArray(message, 'tool_calls', `${path}.`) ?? []).map((value, at) => {
+function addCalls(parts: Part[], message: Json, path: string, index: number): void {
+  const calls = optionalArray(message, 'tool_calls', path);
+  calls?.forEach((value, at) => {
     const here = `${path}.tool_calls[${at}]`;
     const call = readObject(value);
     if (!call) throw invalid(here, `must be an object, but is ${typeName(value)}`);
-    return decodeCall(call, here, madeUpId(index, at));
+    parts.push(decodeCall(call, here, madeUpId(index, at)));
   });
-  const legacy = optionalObject(message, 'function_call', `${path}.`);
-  return legacy
-    ? [...calls, decodeCall({ function: legacy }, `${path}.function_call`, madeUpId(index, calls.length))]
-    : calls;
+  const legacy = optionalObject(message, 'function_call', path);
+  if (legacy)
+    parts.push(
+      decodeCall({ function: legacy }, `${path}.function_call`, madeUpId(index, calls?.length ?? 0)),
+    );
 }
 
 /** Stands in for an id nobody gave; the same for the same history, so that prompt caches keep hitting. */
@@ -236,23 +259,26 @@ const madeUpId = (message: number, call: number): string => `call_${message}_${c
 
 function decodeCall(call: Json, path: string, fallbackId: string): ToolCallPart {
   const custom = readObject(call['custom']);
-  const said = custom ?? readObject(call['function']) ?? {};
+  const said = custom ?? readObject(call['function']) ?? noFields;
   const name = readString(said['name']);
   if (!name) throw invalid(`${path}.${custom ? 'custom' : 'function'}.name`, 'must be a non-empty string');
   const google = readObject(readObject(call['extra_content'])?.['google']);
   const seal = decodeSeal(readString(google?.['thought_signature']), 'gemini');
-  return {
+  const part: Draft<ToolCallPart> = {
     kind: 'tool-call',
     callId: readString(call['id']) || fallbackId,
     name,
     args: givenTo(said, custom !== undefined),
-    ...compact({ custom: custom ? true : undefined, cache: cacheMark(call), seal }),
-    ...extraOf(call, callFields),
+    custom: custom && true,
+    cache: cacheMark(call),
+    extra: extraOf(call, callFields),
   };
+  if (seal) part.seal = seal;
+  return part;
 }
 
 function decodeResult(message: Json, path: string, waiting: readonly ToolCallPart[]): ToolResultPart {
-  const name = optionalString(message, 'name', `${path}.`);
+  const name = optionalString(message, 'name', path);
   const id = readString(message['tool_call_id']);
   const call = id
     ? waiting.find(({ callId }) => callId === id)
@@ -264,8 +290,10 @@ function decodeResult(message: Json, path: string, waiting: readonly ToolCallPar
     callId,
     parts: decodeContent(message['content'], 'user', path),
     failed: message['is_error'] === true,
-    ...compact({ name, custom: call?.custom, cache: cacheMark(message) }),
-    ...extraOf(message, toolFields),
+    name,
+    custom: call?.custom,
+    cache: cacheMark(message),
+    extra: extraOf(message, toolFields),
   };
 }
 
@@ -282,7 +310,7 @@ function addResult(messages: Message[], result: ToolResultPart, before: unknown)
 /** How to sample; `max_completion_tokens` is the newer name and wins. */
 export function decodeSampling(body: Json): Sampling {
   const top = optionalNumber(body, 'top_logprobs');
-  return compact({
+  return {
     maxTokens: optionalNumber(body, 'max_completion_tokens') ?? optionalNumber(body, 'max_tokens'),
     temperature: optionalNumber(body, 'temperature'),
     topP: optionalNumber(body, 'top_p'),
@@ -293,7 +321,7 @@ export function decodeSampling(body: Json): Sampling {
     frequencyPenalty: optionalNumber(body, 'frequency_penalty'),
     choices: optionalNumber(body, 'n'),
     logprobs: body['logprobs'] === true ? compact({ top }) : undefined,
-  });
+  };
 }
 
 function decodeStop(value: unknown): readonly string[] | undefined {
@@ -306,16 +334,16 @@ function decodeStop(value: unknown): readonly string[] | undefined {
 
 /** `reasoning_effort`, or OpenRouter's `reasoning: {effort, max_tokens, enabled, exclude}`. */
 function decodeReasoning(body: Json): Reasoning | undefined {
-  const router = optionalObject(body, 'reasoning') ?? {};
-  const enabled = optionalBoolean(router, 'enabled', 'reasoning.');
-  const budget = optionalNumber(router, 'max_tokens', 'reasoning.');
+  const router = optionalObject(body, 'reasoning') ?? noFields;
+  const enabled = optionalBoolean(router, 'enabled', 'reasoning');
+  const budget = optionalNumber(router, 'max_tokens', 'reasoning');
   const effort =
     optionalString(body, 'reasoning_effort') ??
-    optionalString(router, 'effort', 'reasoning.') ??
+    optionalString(router, 'effort', 'reasoning') ??
     (budget === undefined && enabled !== undefined ? (enabled ? 'auto' : 'none') : undefined);
   const summary = router['exclude'] === true ? 'none' : readString(router['summary']);
-  const reasoning: Reasoning = compact({ effort, budget, summary });
-  return Object.keys(reasoning).length > 0 ? reasoning : undefined;
+  const silent = effort === undefined && budget === undefined && summary === undefined;
+  return silent ? undefined : { effort, budget, summary };
 }
 
 /** A schema that is missing leaves plain JSON mode; `text` is the default and says nothing. */
@@ -329,10 +357,8 @@ function decodeOutput(body: Json): OutputFormat | undefined {
   return {
     kind: 'schema',
     schema,
-    ...compact({
-      name: readString(wrapped['name']),
-      description: readString(wrapped['description']),
-      strict: typeof wrapped['strict'] === 'boolean' ? wrapped['strict'] : undefined,
-    }),
+    name: readString(wrapped['name']),
+    description: readString(wrapped['description']),
+    strict: readBoolean(wrapped['strict']),
   };
 }

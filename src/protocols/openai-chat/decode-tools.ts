@@ -1,6 +1,7 @@
 import {
   compact,
   type Json,
+  noFields,
   readArray,
   readBoolean,
   readObject,
@@ -19,27 +20,19 @@ import {
   typeName,
 } from './wire.ts';
 
-/** What a request says of tools. */
-interface Tools {
-  readonly tools: readonly Tool[];
-  readonly toolChoice?: ToolChoice;
-}
-
-/** Reads `tools`, `tool_choice`, their forerunners `functions` and `function_call`, and `web_search_options`. */
-export function decodeTools(body: Json): Tools {
-  const tools = (optionalArray(body, 'tools') ?? []).map((tool, index) =>
-    decodeTool(tool, `tools[${index}]`),
-  );
-  const functions = (optionalArray(body, 'functions') ?? []).map((value, index) => {
+/** Reads `tools`, their forerunner `functions`, and `web_search_options`. */
+export function decodeTools(body: Json): readonly Tool[] {
+  const tools: Tool[] = [];
+  optionalArray(body, 'tools')?.forEach((tool, index) => {
+    tools.push(decodeTool(tool, `tools[${index}]`));
+  });
+  optionalArray(body, 'functions')?.forEach((value, index) => {
     const path = `functions[${index}]`;
-    return decodeFunction(object(value, path), {}, path);
+    tools.push(decodeFunction(object(value, path), noFields, path));
   });
   const search = optionalObject(body, 'web_search_options');
-  const choice = decodeChoice(body['tool_choice'] ?? body['function_call']);
-  return {
-    tools: [...tools, ...functions, ...(search ? [decodeSearch(search)] : [])],
-    ...(choice ? { toolChoice: choice } : {}),
-  };
+  if (search) tools.push(decodeSearch(search));
+  return tools;
 }
 
 function object(value: unknown, path: string): Json {
@@ -56,12 +49,14 @@ function decodeTool(value: unknown, path: string): Tool {
   if (inner) return decodeFunction(inner, tool, path);
   // The flat forms of Responses and of Anthropic, which clients of several APIs send here too.
   if (type === 'function' || (type === 'custom' && 'input_schema' in tool))
-    return decodeFunction(tool, {}, path);
+    return decodeFunction(tool, noFields, path);
   return decodeHosted(tool, path);
 }
 
 const functionFields: ReadonlySet<string> = new Set([
   'type',
+  'function',
+  'custom',
   'name',
   'description',
   'parameters',
@@ -73,17 +68,14 @@ const wrapperFields: ReadonlySet<string> = new Set(['type', 'function', 'custom'
 
 function decodeFunction(inner: Json, wrapper: Json, path: string): FunctionTool {
   const schema = readObject(inner['parameters'] ?? inner['input_schema']);
-  const own = extraOf({ ...inner, ...wrapper }, new Set([...functionFields, ...wrapperFields]));
   return {
     kind: 'function',
     name: nameOf(inner, path),
     schema: objectSchema(schema),
-    ...compact({
-      description: optionalString(inner, 'description', `${path}.`),
-      strict: readBoolean(inner['strict'] ?? wrapper['strict']),
-      cache: cacheMark(wrapper) ?? cacheMark(inner),
-    }),
-    ...own,
+    description: optionalString(inner, 'description', path),
+    strict: readBoolean(inner['strict'] ?? wrapper['strict']),
+    cache: cacheMark(wrapper) ?? cacheMark(inner),
+    extra: extraOf({ ...inner, ...wrapper }, functionFields),
   };
 }
 
@@ -92,12 +84,10 @@ function decodeCustom(tool: Json, path: string): Tool {
   return {
     kind: 'custom',
     name: nameOf(custom, path),
-    ...compact({
-      description: optionalString(custom, 'description', `${path}.`),
-      format: readObject(custom['format']),
-      cache: cacheMark(tool),
-    }),
-    ...extraOf(tool, wrapperFields),
+    ...compact({ format: readObject(custom['format']) }),
+    description: optionalString(custom, 'description', path),
+    cache: cacheMark(tool),
+    extra: extraOf(tool, wrapperFields),
   };
 }
 
@@ -146,7 +136,9 @@ const words: ReadonlyMap<string, ToolChoice> = new Map([
   ['any', { kind: 'required' }],
 ]);
 
-function decodeChoice(value: unknown): ToolChoice | undefined {
+/** Reads `tool_choice` or its forerunner `function_call`. */
+export function decodeToolChoice(body: Json): ToolChoice | undefined {
+  const value = body['tool_choice'] ?? body['function_call'];
   if (value === undefined || value === null) return undefined;
   if (typeof value === 'string') {
     const choice = words.get(value);

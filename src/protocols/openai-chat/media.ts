@@ -1,4 +1,4 @@
-import { compact, type Json, readObject, readString } from '../../core/json.ts';
+import { compact, type Json, noFields, readObject, readString } from '../../core/json.ts';
 import type { MediaPart, MediaSource } from '../../core/request.ts';
 import { cacheMark, extraOf, invalid } from './wire.ts';
 
@@ -29,6 +29,11 @@ export function decodeMedia(part: Json, path: string): MediaPart {
   }
 }
 
+const urlFields = {
+  image_url: new Set(['type', 'image_url', 'cache_control', 'index']),
+  video_url: new Set(['type', 'video_url', 'cache_control', 'index']),
+};
+
 /** `image_url: {url, detail}`; Mistral also takes `image_url: "…"` (capture 344c716d…). */
 function decodeUrlPart(
   part: Json,
@@ -43,8 +48,9 @@ function decodeUrlPart(
     kind: 'media',
     media,
     ...locate(url, `${path}.${key}.url`),
-    ...compact({ detail: readString(inner?.['detail']), cache: cacheMark(part) }),
-    ...extraOf(part, new Set(['type', key, 'cache_control', 'index'])),
+    ...compact({ detail: readString(inner?.['detail']) }),
+    cache: cacheMark(part),
+    extra: extraOf(part, urlFields[key]),
   };
 }
 
@@ -60,10 +66,12 @@ function decodeAudio(part: Json, path: string): MediaPart {
     media: 'audio',
     mime: located?.mime || (format ? (audioMimes.get(format) ?? `audio/${format}`) : audioMimeOf(data)),
     source: located?.source ?? { kind: 'data', data },
-    ...compact({ cache: cacheMark(part) }),
-    ...extraOf(part, new Set(['type', 'input_audio', 'cache_control'])),
+    cache: cacheMark(part),
+    extra: extraOf(part, audioFields),
   };
 }
+
+const audioFields = new Set(['type', 'input_audio', 'cache_control']);
 
 /** What sound is by its first bytes, as base64 shows them: RIFF, Ogg, fLaC, an ID3 tag or a frame of MP3. */
 function audioMimeOf(base64: string): string {
@@ -93,7 +101,7 @@ const audioFormats: ReadonlyMap<string, string> = new Map([
 
 /** `file: {file_id}` or `file: {filename, file_data}`, whose data is a data: URL, bare base64, or (OpenRouter) an http(s) URL. */
 function decodeFile(part: Json, path: string): MediaPart {
-  const file = readObject(part['file']) ?? {};
+  const file = readObject(part['file']) ?? noFields;
   const id = readString(file['file_id']);
   const data = readString(file['file_data']);
   const name = readString(file['filename']);
@@ -105,10 +113,13 @@ function decodeFile(part: Json, path: string): MediaPart {
     kind: 'media',
     media: mediaOfMime(located.mime),
     ...located,
-    ...compact({ name, cache: cacheMark(part) }),
-    ...extraOf(part, new Set(['type', 'file', 'cache_control'])),
+    name,
+    cache: cacheMark(part),
+    extra: extraOf(part, fileFields),
   };
 }
+
+const fileFields = new Set(['type', 'file', 'cache_control']);
 
 function locateFile(data: string, name: string | undefined, path: string): Located {
   if (/^(?:data|https?):/i.test(data)) return locate(data, `${path}.file.file_data`);

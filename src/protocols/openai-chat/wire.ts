@@ -28,13 +28,17 @@ export function invalid(field: string, message: string, remedy?: string): Gatewa
   });
 }
 
-/** Reads one optional field: absent and null are the same, any other type is the client's mistake. */
+/**
+ * Reads one optional field: absent and null are the same, any other type is the client's mistake. `path` is where the
+ * object stands, such as `messages[2]`.
+ */
 function optional<T>(read: (value: unknown) => T | undefined, expected: string) {
   return (object: Json, key: string, path = ''): T | undefined => {
     const value = object[key];
     if (value === undefined || value === null) return undefined;
     const found = read(value);
-    if (found === undefined) throw invalid(path + key, `must be ${expected}, but is ${typeName(value)}`);
+    if (found === undefined)
+      throw invalid(path ? `${path}.${key}` : key, `must be ${expected}, but is ${typeName(value)}`);
     return found;
   };
 }
@@ -51,10 +55,10 @@ export function typeName(value: unknown): string {
   return Array.isArray(value) ? 'an array' : `${typeof value === 'object' ? 'an' : 'a'} ${typeof value}`;
 }
 
-/** The fields of an object nobody has read, as this protocol's extra; nothing when there are none. Null says nothing. */
-export function extraOf(object: Json, known: ReadonlySet<string>): { extra?: Extra } {
+/** The fields of an object nobody has read, as this protocol's extra; undefined when there are none. Null says nothing. */
+export function extraOf(object: Json, known: ReadonlySet<string>): Extra | undefined {
   const rest = unread(object, known);
-  return rest ? { extra: { [protocolId]: rest } } : {};
+  return rest && { [protocolId]: rest };
 }
 
 /** The fields that only this protocol knows. */

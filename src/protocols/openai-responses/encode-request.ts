@@ -134,7 +134,7 @@ function reportLosses(request: ChatRequest, drop: Drop): void {
   if ([...parts, ...request.tools].some((item) => item.cache)) drop('cache_control');
 }
 
-const reportForeign = ({ extra }: { readonly extra?: Extra }, path: string, drop: Drop): void =>
+const reportForeign = ({ extra }: { readonly extra?: Extra | undefined }, path: string, drop: Drop): void =>
   dropForeign(extra, id, path, drop, kept);
 
 /** Fields of other wires that are said here after all, or that the client's own side of its protocol honours. */

@@ -55,7 +55,7 @@ export const sealsIncluded = 'reasoning.encrypted_content';
 export const logprobsIncluded = 'message.output_text.logprobs';
 
 /** The fields of a part that only this wire knows. */
-export const ownExtra = (thing: { readonly extra?: Extra }): Json => thing.extra?.[id] ?? {};
+export const ownExtra = (thing: { readonly extra?: Extra | undefined }): Json => thing.extra?.[id] ?? {};
 
 /** An item or a content part as this protocol wrote it, when it was this protocol that did. */
 export const ownForeign = (part: Part): Json | undefined =>
