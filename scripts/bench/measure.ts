@@ -55,8 +55,7 @@ export async function measureLanes(
     const own = target === 'gateway' ? lanes : lanes.filter((lane) => same(lane, yardstick(lane)));
     return own.map((lane) => ({ target, lane, trials: [] as Trial[] }));
   });
-  // Code is compiled while it runs, on the same core: what a start costs once is no cost of a request.
-  for (const { target, lane } of cells) await tryOnce(load, targets[target], lane, lane.stream ? 1 : 3);
+  for (const { target, lane } of cells) await warmUp(load, targets[target], lane);
   for (let round = 0; round < effort.trials; round += 1) {
     for (const cell of shuffled(cells)) {
       cell.trials.push(await tryOnce(load, targets[cell.target], cell.lane, effort.seconds));
@@ -75,6 +74,24 @@ export async function measureLanes(
       ...(fault !== undefined && { fault }),
     };
   });
+}
+
+/** The longest warm-up of a lane, in slices of two seconds, and how many in a row may bring nothing before it ends. */
+const mostSlices = 12;
+const idleSlices = 3;
+
+/**
+ * Code is compiled while it runs, on the same core: what a start costs once is no cost of a request. A lane of whole
+ * answers is warm when its cost no longer falls; the streams that come after them run the same code.
+ */
+async function warmUp(load: Generator, target: Target | undefined, lane: Lane): Promise<void> {
+  if (lane.stream) return void (await tryOnce(load, target, lane, 1));
+  let least = Infinity;
+  for (let slice = 0, idle = 0; slice < mostSlices && idle < idleSlices; slice += 1) {
+    const { cpuMicros } = await tryOnce(load, target, lane, 2);
+    idle = cpuMicros < 0.97 * least ? 0 : idle + 1;
+    least = Math.min(least, cpuMicros);
+  }
 }
 
 async function tryOnce(

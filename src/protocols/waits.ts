@@ -71,11 +71,11 @@ function untilDate(text: string, now: number): number | undefined {
 // -------------------------------------------------------------------------------------------------------- durations
 
 const units: readonly (readonly [RegExp, number])[] = [
-  [/^(?:ms|milli)/, 1],
-  [/^s/, 1_000],
-  [/^m/, 60_000],
-  [/^h/, 3_600_000],
-  [/^d/, 86_400_000],
+  [/^(?:ms|milli)/i, 1],
+  [/^s/i, 1_000],
+  [/^m/i, 60_000],
+  [/^h/i, 3_600_000],
+  [/^d/i, 86_400_000],
 ];
 
 const unit = '(?:ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)';
@@ -89,11 +89,14 @@ export function durationMs(text: string): number | undefined {
 }
 
 function sumOf(text: string): number {
-  const parts = [...text.matchAll(pieces)].map(([, count, name = '']) => {
-    const [, ms = 0] = units.find(([pattern]) => pattern.test(name.toLowerCase())) ?? [];
-    return Number(count) * ms;
-  });
-  return Math.ceil(parts.reduce((sum, ms) => sum + ms, 0));
+  let ms = 0;
+  for (const [, count, name = ''] of text.matchAll(pieces)) ms += Number(count) * unitMs(name);
+  return Math.ceil(ms);
+}
+
+function unitMs(name: string): number {
+  for (const [pattern, ms] of units) if (pattern.test(name)) return ms;
+  return 0;
 }
 
 // ----------------------------------------------------------------------------------------------- bodies and sentences
