@@ -25,9 +25,10 @@ export const usedUp = ({ remaining, remainingShare }: QuotaWindow): boolean =>
 
 /** When the last of the windows that are used up opens again; undefined when none is, or none says. */
 export function reopensAt(windows: readonly QuotaWindow[]): number | undefined {
-  const resets = windows.filter(usedUp).map(({ resetsAt }) => resetsAt ?? NaN);
-  const known = resets.filter((reset) => !Number.isNaN(reset));
-  return known.length > 0 ? Math.max(...known) : undefined;
+  let last: number | undefined;
+  for (const window of windows)
+    if (usedUp(window) && window.resetsAt !== undefined) last = Math.max(last ?? 0, window.resetsAt);
+  return last;
 }
 
 /** What is known, brought up to date: a window told again replaces the old one, and one that has opened again is gone. */
@@ -36,18 +37,21 @@ export function merged(
   told: readonly QuotaWindow[],
   nowMs: number,
 ): readonly QuotaWindow[] {
-  const kept = known.filter(
-    (old) => (old.resetsAt ?? Infinity) > nowMs && !told.some((window) => isSame(window, old)),
-  );
-  return [...kept, ...told];
+  const kept: QuotaWindow[] = [];
+  for (const old of known) if ((old.resetsAt ?? Infinity) > nowMs && !isAmong(told, old)) kept.push(old);
+  return kept.length > 0 ? [...kept, ...told] : told;
 }
 
-const isSame = (a: QuotaWindow, b: QuotaWindow): boolean => a.name === b.name && a.model === b.model;
+function isAmong(windows: readonly QuotaWindow[], { name, model }: QuotaWindow): boolean {
+  for (const window of windows) if (window.name === name && window.model === model) return true;
+  return false;
+}
 
 /** Until when some window has no more than this share left; 0 when none has, or none says when it opens again. */
 export function lowUntil(windows: readonly QuotaWindow[], reserve: number, nowMs: number): number {
-  const low = windows.filter((window) => shareLeft(window) <= reserve).map(({ resetsAt = 0 }) => resetsAt);
-  const untilMs = Math.max(0, ...low);
+  let untilMs = 0;
+  for (const window of windows)
+    if (shareLeft(window) <= reserve) untilMs = Math.max(untilMs, window.resetsAt ?? 0);
   return untilMs > nowMs ? untilMs : 0;
 }
 

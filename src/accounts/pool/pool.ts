@@ -104,26 +104,35 @@ export class Pool {
 
   /** What an answer, good or bad, said of the credential's quota. What is used up rests until it opens again. */
   told(option: Option, windows: readonly QuotaWindow[], policy: Policy, error: () => GatewayError): void {
-    if (windows.length === 0) return;
+    const { account, model } = option;
+    const its = windows.filter(isOfModel);
+    const shared = its.length > 0 ? windows.filter(isShared) : windows;
+    if (shared.length > 0) this.toldOf(account, undefined, shared, policy, error);
+    if (its.length > 0) this.toldOf(account, model, its, policy, error);
+  }
+
+  /** The same for windows of the credential, or of one model of it. */
+  private toldOf(
+    account: Account,
+    model: string | undefined,
+    told: readonly QuotaWindow[],
+    policy: Policy,
+    error: () => GatewayError,
+  ): void {
     const nowMs = this.now();
-    const { credential, model } = this.standings.of(option, policy);
-    const byModel = Map.groupBy(windows, ({ model: name }) => (name === undefined ? credential : model));
-    for (const [standing, told] of byModel) {
-      this.learn(standing, told, policy.reserve, nowMs);
-      const opensAt = reopensAt(told) ?? 0;
-      const untilMs = Math.min(opensAt, nowMs + policy.longestMs);
-      if (!policy.cooling || option.account.neverRests || untilMs <= (standing.rest?.untilMs ?? nowMs))
-        continue;
-      standing.rest = {
-        since: ++this.order,
-        untilMs,
-        told: true,
-        aloneMs: Infinity,
-        probing: false,
-        error: error(),
-      };
-      remember(this.store, standing, nowMs);
-    }
+    const standing = this.standings.one(account, model);
+    this.learn(standing, told, policy.reserve, nowMs);
+    const untilMs = Math.min(reopensAt(told) ?? 0, nowMs + policy.longestMs);
+    if (!policy.cooling || account.neverRests || untilMs <= (standing.rest?.untilMs ?? nowMs)) return;
+    standing.rest = {
+      since: ++this.order,
+      untilMs,
+      told: true,
+      aloneMs: Infinity,
+      probing: false,
+      error: error(),
+    };
+    remember(this.store, standing, nowMs);
   }
 
   /**
@@ -351,6 +360,9 @@ export class Pool {
     this.alarm = { atMs, cancel };
   }
 }
+
+const isOfModel = ({ model }: QuotaWindow): boolean => model !== undefined;
+const isShared = ({ model }: QuotaWindow): boolean => model === undefined;
 
 function later(ms: number, work: () => void): () => void {
   const timer = setTimeout(work, ms);
