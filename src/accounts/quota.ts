@@ -27,7 +27,7 @@ export const usedUp = ({ remaining, remainingShare }: QuotaWindow): boolean =>
 export function reopensAt(windows: readonly QuotaWindow[]): number | undefined {
   let last: number | undefined;
   for (const window of windows)
-    if (usedUp(window) && window.resetsAt !== undefined) last = Math.max(last ?? 0, window.resetsAt);
+    if (usedUp(window) && (window.resetsAt ?? 0) > (last ?? 0)) last = window.resetsAt;
   return last;
 }
 
