@@ -3,8 +3,7 @@ import type { Config } from '../config/schema.ts';
 
 /** The models to ask when one cannot answer, in order: those the operator lists, and nothing else. */
 export function fallbacksOf({ fallbacks }: Config, model: string): readonly string[] {
-  const name = model.toLowerCase();
-  for (const [key, models] of Object.entries(fallbacks)) if (key.toLowerCase() === name) return models;
+  for (const key in fallbacks) if (key.toLowerCase() === model.toLowerCase()) return fallbacks[key]!;
   return none;
 }
 
