@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test';
-import type { Thinking } from '../../src/core/model.ts';
-import type { Reasoning } from '../../src/core/request.ts';
+import type { ModelCard, Thinking } from '../../src/core/model.ts';
+import type { ChatRequest, Reasoning } from '../../src/core/request.ts';
 import { effortOf } from '../../src/core/effort.ts';
-import { fitReasoning } from '../../src/relay/fit.ts';
+import { fit, fitReasoning } from '../../src/relay/fit.ts';
 
 const budgets: Thinking = { min: 1024, max: 32_000, zeroAllowed: true };
 const levels: Thinking = { levels: ['low', 'medium', 'high'], zeroAllowed: false };
@@ -64,6 +64,38 @@ describe('fitting the wish to think', () => {
       expect(fitReasoning(wish, card, (what) => drops.push(what))).toEqual(fitted as Reasoning);
       expect(drops.length > 0).toBe(reported);
     });
+});
+
+describe('fitting a request', () => {
+  const request: ChatRequest = {
+    model: 'm',
+    system: [],
+    messages: [],
+    tools: [],
+    sampling: { maxTokens: 1000 },
+    reasoning: { effort: 'low', summary: 'auto' },
+    stream: false,
+    extra: {},
+  };
+  const fitted = (card: Omit<ModelCard, 'id'>, suffix?: Reasoning) =>
+    fit(request, { id: 'm', ...card }, suffix, () => {});
+
+  test('returns the very same one when nothing of it changes', () => {
+    expect(fitted({ maxOutputTokens: 1000 })).toBe(request);
+  });
+
+  test('lowers the tokens to what the model can say, and leaves the rest', () => {
+    expect(fitted({ maxOutputTokens: 500 })).toEqual({ ...request, sampling: { maxTokens: 500 } });
+  });
+
+  test('lets a suffix outrank the wish, but for what the client wants to see', () => {
+    expect(fitted({}, { budget: 2000 }).reasoning).toEqual({ budget: 2000, summary: 'auto' });
+  });
+
+  test('leaves the wish out for a model that cannot think', () => {
+    const { reasoning: _, ...rest } = request;
+    expect(fitted({ thinking: null })).toStrictEqual(rest);
+  });
 });
 
 test('reads budgets as levels at the documented thresholds', () => {
