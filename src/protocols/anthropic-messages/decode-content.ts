@@ -1,5 +1,23 @@
-import { compact, type Json, omit, readArray, readObject, readObjects, readString } from '../../core/json.ts';
-import type { Citation, HostedTool, MediaPart, MediaSource, Message, Part } from '../../core/request.ts';
+import {
+  compact,
+  type Draft,
+  type Json,
+  omit,
+  readArray,
+  readObject,
+  readObjects,
+  readString,
+  unread,
+} from '../../core/json.ts';
+import type {
+  Citation,
+  HostedTool,
+  MediaPart,
+  MediaSource,
+  Message,
+  Part,
+  ReasoningPart,
+} from '../../core/request.ts';
 import { decodeSeal } from '../seals.ts';
 import { argsOf, decodeCache, decodeExtra, id, invalid, issuer } from './wire.ts';
 
@@ -13,12 +31,14 @@ export function decodeContent(content: unknown, path: string, role: Role): reado
   if (typeof content === 'string') return [{ kind: 'text', text: content }];
   const blocks = readArray(content);
   if (!blocks) throw invalid(path, 'must be a string or an array of content blocks');
-  return blocks.flatMap((value, index) => {
-    const block = readObject(value);
+  const parts: Part[] = [];
+  for (let index = 0; index < blocks.length; index++) {
+    const block = readObject(blocks[index]);
     const at = `${path}[${index}]`;
     if (!block || typeof block.type !== 'string') throw invalid(at, 'must be a content block with a type');
-    return role !== 'assistant' && spokenByModel.has(block.type) ? [] : [decodeBlock(block, at)];
-  });
+    if (role === 'assistant' || !spokenByModel.has(block.type)) parts.push(decodeBlock(block, at));
+  }
+  return parts;
 }
 
 /** Only the model says these. In a user's message they would put words into its mouth, so they are ignored there. */
@@ -54,23 +74,18 @@ function decodeBlock(block: Json, path: string): Part {
 const known = (...keys: readonly string[]): ReadonlySet<string> =>
   new Set(['type', 'cache_control', ...keys]);
 
-/** What any block may carry besides its content. */
-const marksOf = (block: Json, read: ReadonlySet<string>) => ({
-  ...decodeCache(block.cache_control),
-  ...decodeExtra(block, read),
-});
-
 const textFields = known('text', 'citations');
 
 function decodeText(block: Json, path: string): Part {
   const text = readString(block.text);
   if (text === undefined) throw invalid(`${path}.text`, 'must be a string');
-  const citations = readObjects(block.citations).map(decodeCitation);
+  const citations = readObjects(block.citations);
   return {
     kind: 'text',
     text,
-    ...(citations.length > 0 ? { citations } : {}),
-    ...marksOf(block, textFields),
+    citations: citations.length > 0 ? citations.map(decodeCitation) : undefined,
+    cache: decodeCache(block.cache_control),
+    extra: decodeExtra(block, textFields),
   };
 }
 
@@ -88,12 +103,14 @@ const thinkingFields = known('thinking', 'signature', 'data');
 function decodeThinking(block: Json): Part {
   const redacted = block.type === 'redacted_thinking';
   const seal = decodeSeal(readString(redacted ? block.data : block.signature), issuer, redacted);
-  return {
+  const part: Draft<ReasoningPart> = {
     kind: 'reasoning',
     text: readString(block.thinking) ?? '',
-    ...(seal ? { seal } : {}),
-    ...marksOf(block, thinkingFields),
+    cache: decodeCache(block.cache_control),
+    extra: decodeExtra(block, thinkingFields),
   };
+  if (seal) part.seal = seal;
+  return part;
 }
 
 // ---------------------------------------------------------------------------------------------------- tools
@@ -105,7 +122,14 @@ function decodeCall(block: Json, path: string): Part {
   const name = readString(block.name);
   if (!callId) throw invalid(`${path}.id`, 'must be a string');
   if (!name) throw invalid(`${path}.name`, 'must be a string');
-  return { kind: 'tool-call', callId, name, args: argsOf(block.input), ...marksOf(block, callFields) };
+  return {
+    kind: 'tool-call',
+    callId,
+    name,
+    args: argsOf(block.input),
+    cache: decodeCache(block.cache_control),
+    extra: decodeExtra(block, callFields),
+  };
 }
 
 const resultFields = known('tool_use_id', 'content', 'is_error');
@@ -118,7 +142,8 @@ function decodeResult(block: Json, path: string): Part {
     callId,
     parts: decodeResultContent(block.content, `${path}.content`),
     failed: block.is_error === true,
-    ...marksOf(block, resultFields),
+    cache: decodeCache(block.cache_control),
+    extra: decodeExtra(block, resultFields),
   };
 }
 
@@ -142,13 +167,13 @@ function decodeMedia(block: Json, path: string): Part | undefined {
   if (source.type === 'content') return decodeTextDocument(block, source.content, { source });
   const read = decodeSource(source);
   if (!read) return undefined;
-  const name = readString(block.title);
   return {
     kind: 'media',
     media: block.type === 'image' ? 'image' : 'document',
     ...read,
-    ...(name === undefined ? {} : { name }),
-    ...marksOf(block, mediaFields),
+    name: readString(block.title),
+    cache: decodeCache(block.cache_control),
+    extra: decodeExtra(block, mediaFields),
   };
 }
 
@@ -176,16 +201,14 @@ const searchFields = known();
 
 function decodeTextDocument(block: Json, content: unknown, own: Json): MediaPart {
   const texts = typeof content === 'string' ? [content] : readObjects(content).map(({ text }) => text);
-  const name = readString(block.title);
-  const { extra } = decodeExtra(block, mediaFields);
   return {
     kind: 'media',
     media: 'document',
     mime: 'text/plain',
     source: { kind: 'text', text: texts.filter((text) => typeof text === 'string').join('\n') },
-    ...(name === undefined ? {} : { name }),
-    ...decodeCache(block.cache_control),
-    extra: { [id]: { ...extra?.[id], ...own } },
+    name: readString(block.title),
+    cache: decodeCache(block.cache_control),
+    extra: { [id]: { ...unread(block, mediaFields), ...own } },
   };
 }
 
@@ -209,14 +232,14 @@ export function hostedTool(name: string): HostedTool {
 export function decodeHosted(wire: Json): Part {
   const block = omit(wire, cacheField);
   const foreign = { protocol: id, value: block };
-  const mark = decodeCache(wire.cache_control);
+  const cache = decodeCache(wire.cache_control);
   const type = readString(block.type) ?? '';
   if (type === 'server_tool_use' || type === 'mcp_tool_use') {
     const tool = type === 'mcp_tool_use' ? 'mcp' : hostedTool(readString(block.name) ?? '');
     const callId = readString(block.id) ?? '';
-    return { kind: 'hosted-call', tool, callId, input: readObject(block.input) ?? {}, foreign, ...mark };
+    return { kind: 'hosted-call', tool, callId, input: readObject(block.input) ?? {}, foreign, cache };
   }
-  if (!type.endsWith('_tool_result')) return { kind: 'foreign', foreign, ...mark };
+  if (!type.endsWith('_tool_result')) return { kind: 'foreign', foreign, cache };
   return {
     kind: 'hosted-result',
     tool: hostedTool(type),
@@ -224,11 +247,12 @@ export function decodeHosted(wire: Json): Part {
     sources: sourcesOf(block.content),
     failed: block.is_error === true || readObject(block.content)?.error_code !== undefined,
     foreign,
-    ...mark,
+    cache,
   };
 }
 
-const cacheField = new Set(['cache_control']);
+/** The mark is the hall's; everything else of a foreign thing stays as it is. */
+export const cacheField = new Set(['cache_control']);
 
 /** The pages a search found, or the one that was fetched. */
 function sourcesOf(content: unknown): readonly Citation[] {

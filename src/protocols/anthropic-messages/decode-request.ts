@@ -1,12 +1,13 @@
 import {
-  compact,
+  type Draft,
   type Json,
-  omit,
+  noFields,
   readArray,
   readBoolean,
   readNumber,
   readObject,
   readString,
+  unread,
 } from '../../core/json.ts';
 import type {
   ChatRequest,
@@ -16,6 +17,7 @@ import type {
   Part,
   Reasoning,
   Sampling,
+  TextPart,
 } from '../../core/request.ts';
 import type { RouteHint } from '../protocol.ts';
 import { decodeContent, decodeHosted } from './decode-content.ts';
@@ -48,9 +50,9 @@ const known = new Set([
  */
 export function decodeRequest(body: Json, hint: RouteHint): ChatRequest {
   const toolChoice = decodeToolChoice(body.tool_choice);
-  const config = optional(body, 'output_config', readObject, 'an object') ?? {};
-  const metadata = optional(body, 'metadata', readObject, 'an object') ?? {};
-  return compact({
+  const config = optional(body, 'output_config', readObject, 'an object') ?? noFields;
+  const metadata = optional(body, 'metadata', readObject, 'an object') ?? noFields;
+  return {
     model: hint.model,
     system: decodeSystem(body.system),
     messages: decodeMessages(body.messages),
@@ -64,7 +66,7 @@ export function decodeRequest(body: Json, hint: RouteHint): ChatRequest {
     user: readString(metadata.user_id),
     serviceTier: readString(body.service_tier),
     extra: extraOf(body, config, metadata),
-  }) as ChatRequest;
+  };
 }
 
 /** An optional field of one type; null is absent. */
@@ -84,18 +86,16 @@ function optional<T>(
 const knownOfConfig: ReadonlySet<string> = new Set(['effort', 'format']);
 const knownOfMetadata: ReadonlySet<string> = new Set(['user_id']);
 
+/** What only this wire says, in the request and in the objects of which the hall knows a part. */
 function extraOf(body: Json, config: Json, metadata: Json): Extra {
-  const { extra } = decodeExtra(body, known);
-  const own = compact({
-    ...extra?.[id],
-    output_config: filled(omit(config, knownOfConfig)),
-    metadata: filled(omit(metadata, knownOfMetadata)),
-    thinking: isKnownThinking(body.thinking) ? undefined : body.thinking,
-  });
-  return filled(own) ? { [id]: own } : {};
+  let own: Draft<Json> | undefined = unread(body, known);
+  const output = unread(config, knownOfConfig);
+  const caller = unread(metadata, knownOfMetadata);
+  if (output) (own ??= {}).output_config = output;
+  if (caller) (own ??= {}).metadata = caller;
+  if (!isKnownThinking(body.thinking)) (own ??= {}).thinking = body.thinking;
+  return own ? { [id]: own } : {};
 }
-
-const filled = (object: Json): Json | undefined => (Object.keys(object).length > 0 ? object : undefined);
 
 // -------------------------------------------------------------------------------------------------- conversation
 
@@ -107,45 +107,51 @@ const attribution = /^x-anthropic-billing-header:[^\n]*$/;
 
 function decodeSystem(system: unknown): readonly Part[] {
   if (system === undefined || system === null || system === '') return [];
-  return decodeContent(system, 'system', 'system').map((part) =>
-    part.kind === 'text' && attribution.test(part.text)
-      ? decodeHosted({ type: 'text', text: part.text, ...encodeCache(part.cache) })
-      : part,
-  );
+  const parts = decodeContent(system, 'system', 'system');
+  return parts.some(isAttribution) ? parts.map(ownAttribution) : parts;
 }
+
+const isAttribution = (part: Part): part is TextPart => part.kind === 'text' && attribution.test(part.text);
+
+const ownAttribution = (part: Part): Part =>
+  isAttribution(part) ? decodeHosted({ type: 'text', text: part.text, ...encodeCache(part.cache) }) : part;
 
 const messageFields = new Set(['role', 'content']);
 
 function decodeMessages(messages: unknown): readonly Message[] {
   const list = readArray(messages);
   if (!list || list.length === 0) throw invalid('messages', 'must be an array with at least one message');
-  return list.map((value, index) => {
-    const path = `messages[${index}]`;
-    const message = readObject(value);
-    if (!message) throw invalid(path, 'must be an object with role and content');
-    const { role } = message;
-    if (role !== 'user' && role !== 'assistant' && role !== 'system')
-      throw invalid(`${path}.role`, 'must be "user", "assistant" or "system"');
-    const parts = decodeContent(message.content, `${path}.content`, role);
-    return { role, parts, ...decodeExtra(message, messageFields) };
-  });
+  return list.map(decodeMessage);
+}
+
+function decodeMessage(value: unknown, index: number): Message {
+  const path = `messages[${index}]`;
+  const message = readObject(value);
+  if (!message) throw invalid(path, 'must be an object with role and content');
+  const { role } = message;
+  if (role !== 'user' && role !== 'assistant' && role !== 'system')
+    throw invalid(`${path}.role`, 'must be "user", "assistant" or "system"');
+  const parts = decodeContent(message.content, `${path}.content`, role);
+  return { role, parts, extra: decodeExtra(message, messageFields) };
 }
 
 // -------------------------------------------------------------------------------------------------- settings
 
 function decodeSampling(body: Json): Sampling {
-  const number = (key: string) => optional(body, key, readNumber, 'a number');
   const stop = optional(body, 'stop_sequences', readArray, 'an array of strings');
   if (stop?.some((sequence) => typeof sequence !== 'string'))
     throw invalid('stop_sequences', 'must be an array of strings');
-  return compact({
-    maxTokens: number('max_tokens'),
-    temperature: number('temperature'),
-    topP: number('top_p'),
-    topK: number('top_k'),
+  return {
+    maxTokens: optionalNumber(body, 'max_tokens'),
+    temperature: optionalNumber(body, 'temperature'),
+    topP: optionalNumber(body, 'top_p'),
+    topK: optionalNumber(body, 'top_k'),
     stop: stop as readonly string[] | undefined,
-  });
+  };
 }
+
+const optionalNumber = (body: Json, key: string): number | undefined =>
+  optional(body, key, readNumber, 'a number');
 
 const decodeParallel = (choice: unknown): boolean | undefined => {
   const disabled = readBoolean(readObject(choice)?.disable_parallel_tool_use);
@@ -165,11 +171,11 @@ function decodeReasoning(wire: unknown, effort: string | undefined): Reasoning |
   if (!thinking || !isKnownThinking(wire)) return effort === undefined ? undefined : { effort };
   if (thinking.type === 'disabled') return { effort: 'none' };
   const budget = thinking.type === 'enabled' ? decodeBudget(thinking.budget_tokens) : undefined;
-  return compact({
+  return {
     effort: effort ?? (budget === undefined ? 'auto' : undefined),
     budget,
     summary: displays[readString(thinking.display) ?? ''],
-  });
+  };
 }
 
 const displays: Readonly<Record<string, string>> = { summarized: 'auto', omitted: 'none' };

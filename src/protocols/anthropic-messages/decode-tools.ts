@@ -9,7 +9,7 @@ import {
   readString,
 } from '../../core/json.ts';
 import type { HostedToolSpec, Tool, ToolChoice } from '../../core/request.ts';
-import { hostedTool } from './decode-content.ts';
+import { cacheField, hostedTool } from './decode-content.ts';
 import { decodeCache, decodeExtra, id, invalid } from './wire.ts';
 
 /** The tools of a request: the client's own become functions, those that Anthropic defines stay as they are. */
@@ -30,15 +30,15 @@ const functionFields = new Set(['type', 'name', 'description', 'input_schema', '
 function decodeFunction(tool: Json, path: string): Tool {
   const name = readString(tool.name);
   if (!name) throw invalid(`${path}.name`, 'must be a string');
-  return compact({
-    kind: 'function' as const,
+  return {
+    kind: 'function',
     name,
     description: readString(tool.description),
     schema: objectSchema(readObject(tool.input_schema)),
     strict: readBoolean(tool.strict),
-    ...decodeCache(tool.cache_control),
-    ...decodeExtra(tool, functionFields),
-  });
+    cache: decodeCache(tool.cache_control),
+    extra: decodeExtra(tool, functionFields),
+  };
 }
 
 /** Arguments are an object on every wire; a schema that does not say so, or says nothing, is completed. */
@@ -58,8 +58,8 @@ function decodeTyped(tool: Json, path: string): HostedToolSpec {
     allowedDomains: domains('allowed_domains'),
     blockedDomains: domains('blocked_domains'),
     maxUses: readNumber(tool.max_uses),
-    ...decodeCache(tool.cache_control),
-    foreign: { protocol: id, value: omit(tool, new Set(['cache_control'])) },
+    cache: decodeCache(tool.cache_control),
+    foreign: { protocol: id, value: omit(tool, cacheField) },
   });
 }
 

@@ -1,5 +1,5 @@
 import { GatewayError } from '../../core/error.ts';
-import { type Json, readObject, readString, tryParseObject, unread } from '../../core/json.ts';
+import { type Json, noFields, readObject, readString, tryParseObject, unread } from '../../core/json.ts';
 import type { CacheMark, Extra, Foreign } from '../../core/request.ts';
 import { dropForeign } from '../foreign.ts';
 import type { Drop } from '../protocol.ts';
@@ -35,26 +35,26 @@ export function argsOf(input: unknown): string {
 // ------------------------------------------------------------------------------------- cache marks and other fields
 
 /** `cache_control: {type: "ephemeral", ttl?}` as a mark. */
-export function decodeCache(wire: unknown): { cache?: CacheMark } {
+export function decodeCache(wire: unknown): CacheMark | undefined {
   const control = readObject(wire);
-  if (!control) return {};
+  if (!control) return undefined;
   const { ttl } = control;
-  return { cache: ttl === '5m' || ttl === '1h' ? { ttl } : {} };
+  return ttl === '5m' || ttl === '1h' ? { ttl } : {};
 }
 
 export const encodeCache = (cache: CacheMark | undefined): Json =>
   cache ? { cache_control: { type: 'ephemeral', ...cache } } : {};
 
 /** The fields of an object that nobody here reads, kept for their own wire; null means absent on it. */
-export function decodeExtra(object: Json, known: ReadonlySet<string>): { extra?: Extra } {
+export function decodeExtra(object: Json, known: ReadonlySet<string>): Extra | undefined {
   const rest = unread(object, known);
-  return rest ? { extra: { [id]: rest } } : {};
+  return rest && { [id]: rest };
 }
 
 /** The fields that belong to this wire. Those of other wires are reported under `path`, such as `tools[2]`. */
 export function encodeExtra(extra: Extra | undefined, path: string, drop: Drop): Json {
   dropForeign(extra, id, path, drop);
-  return extra?.[id] ?? {};
+  return extra?.[id] ?? noFields;
 }
 
 /** A thing that this wire wrote itself. */
