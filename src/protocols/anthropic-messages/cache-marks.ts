@@ -5,23 +5,25 @@ import type { WireMessage } from './encode-messages.ts';
 /** The most prompt-cache marks that Anthropic accepts in one request. */
 const most = 4;
 
-/** The parts of a body that may carry marks, in the order in which the prompt is cached. */
-interface Marked {
-  readonly tools: readonly Json[];
-  readonly system: readonly Json[];
-  readonly messages: readonly WireMessage[];
-}
-
 /** A body that is being built; its blocks are this encoder's own, so marks may be taken off in place. */
 type Block = Record<string, unknown>;
 
 /**
  * Takes off the marks that Anthropic would refuse: those beyond four, least valuable first, and the `1h` of one that
- * comes after a mark of five minutes. `reserved` is 1 when the body asks for automatic caching, which takes a place.
+ * comes after a mark of five minutes. The prompt is cached in the order tools, system, messages. `reserved` is 1 when the
+ * body asks for automatic caching, which takes a place.
  */
-export function limitMarks({ tools, system, messages }: Marked, reserved: 0 | 1, drop: Drop): void {
-  const groups = [tools, system, messages.flatMap(({ content }) => content)].map(markedIn);
-  const [onTools, onSystem, onMessages] = groups as [Block[], Block[], Block[]];
+export function limitMarks(
+  tools: readonly Json[],
+  system: readonly Json[],
+  messages: readonly WireMessage[],
+  reserved: 0 | 1,
+  drop: Drop,
+): void {
+  const onTools = markedIn(tools);
+  const onSystem = markedIn(system);
+  const onMessages = messages.flatMap(({ content }) => markedIn(content));
+  if (onTools.length + onSystem.length + onMessages.length === 0) return;
   const byWorth = [
     ...onSystem.slice(0, -1),
     ...onTools.slice(0, -1),
@@ -35,14 +37,19 @@ export function limitMarks({ tools, system, messages }: Marked, reserved: 0 | 1,
   shortenLater([...onTools, ...onSystem, ...onMessages], drop);
 }
 
+const unmarked: readonly Block[] = [];
+
 /** The marked blocks of a list, those inside tool results included. */
-function markedIn(blocks: readonly Json[]): Block[] {
-  const marked: Block[] = [];
+function markedIn(blocks: readonly Json[]): readonly Block[] {
+  let marked: Block[] | undefined;
   for (const block of blocks) {
-    if (block.type === 'tool_result') marked.push(...markedIn(readObjects(block.content)));
-    if (block.cache_control) marked.push(block as Block);
+    if (block.type === 'tool_result') {
+      const inside = markedIn(readObjects(block.content));
+      if (inside.length > 0) (marked ??= []).push(...inside);
+    }
+    if (block.cache_control) (marked ??= []).push(block as Block);
   }
-  return marked;
+  return marked ?? unmarked;
 }
 
 function shortenLater(blocks: readonly Block[], drop: Drop): void {

@@ -5,19 +5,33 @@ import { encodeCache, encodeExtra, id, issuer, ownForeign } from './wire.ts';
 
 /**
  * One part of a request as a content block; undefined when nothing is left to say. Calls and their results are not
- * for this function: `encode-messages.ts` pairs them first. `path` names the part in reports.
+ * for this function: `encode-messages.ts` pairs them first. The part is named by its list and its place there in reports.
  */
-export function encodePart(part: Part, path: string, drop: Drop): Json | undefined {
+export function encodePart(part: Part, list: string, at: number, drop: Drop): Json | undefined {
+  if (isPlain(part)) return spoken(part.text);
+  const path = `${list}[${at}]`;
   const block = encodeBare(part, path, drop);
   if (!block) return undefined;
-  // Words are in a block of our own, so nothing of anybody else's would be marked in it.
-  if (part.kind === 'text' && !part.extra && !part.cache) return block;
   const extra = encodeExtra(part.extra, path, drop);
   // Anthropic refuses cache marks on thinking.
   return part.kind === 'reasoning'
     ? { ...block, ...extra }
     : { ...block, ...extra, ...encodeCache(part.cache) };
 }
+
+/** The parts of a list that something is left of. */
+export function encodeParts(parts: readonly Part[], list: string, drop: Drop): Json[] {
+  const blocks: Json[] = [];
+  for (let at = 0; at < parts.length; at++) {
+    const block = encodePart(parts[at]!, list, at, drop);
+    if (block) blocks.push(block);
+  }
+  return blocks;
+}
+
+/** Words and nothing else: there is nothing of which a report could be due. */
+const isPlain = (part: Part): part is TextPart =>
+  part.kind === 'text' && !part.cache && !part.extra && !part.citations && !part.seal;
 
 function encodeBare(part: Part, path: string, drop: Drop): Json | undefined {
   switch (part.kind) {

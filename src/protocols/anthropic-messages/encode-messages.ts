@@ -1,21 +1,8 @@
-import type { Json } from '../../core/json.ts';
+import type { Draft, Json } from '../../core/json.ts';
 import type { Message, Part, ToolCallPart, ToolResultPart } from '../../core/request.ts';
 import type { Drop } from '../protocol.ts';
-import { encodePart, foreignSeal } from './encode-content.ts';
+import { encodePart, encodeParts, foreignSeal } from './encode-content.ts';
 import { encodeCache, encodeExtra, inputOf } from './wire.ts';
-
-/** A content block, or a call or result that still waits for its pair. */
-type Piece =
-  | { readonly kind: 'block'; readonly block: Json }
-  | { readonly kind: 'call'; readonly part: ToolCallPart; readonly path: string }
-  | { readonly kind: 'result'; readonly part: ToolResultPart; readonly path: string };
-
-/** All that one side says before the other speaks. */
-interface Turn {
-  readonly role: 'user' | 'assistant';
-  readonly pieces: Piece[];
-  extra: Json;
-}
 
 /** A message of the wire. */
 export interface WireMessage {
@@ -28,79 +15,142 @@ export interface WireMessage {
  * calls stand together at the head of the next; every call has one; ids are of its alphabet and unique.
  */
 export function encodeMessages(messages: readonly Message[], drop: Drop): WireMessage[] {
-  const out: WireMessage[] = [];
-  const fresh = wireIds();
-  let open: Call[] = [];
-  for (const turn of turnsOf(messages, drop)) {
-    if (turn.role === 'assistant') {
-      if (out.length === 0) out.push(opening());
-      open = [];
-      const content = turn.pieces.flatMap((piece) => assistantBlock(piece, open, fresh, drop));
-      out.push({ ...turn.extra, role: 'assistant', content });
-      continue;
-    }
-    out.push({ ...turn.extra, role: 'user', content: answered(turn.pieces, open, drop) });
-    open = [];
-  }
-  if (out.length === 0) out.push(opening());
-  if (open.length > 0) out.push({ role: 'user', content: answered([], open, drop) });
-  const last = out.at(-1)!;
-  return last.role === 'assistant' ? [...out.slice(0, -1), prefill(last)] : out;
+  const turns = new Turns(drop);
+  for (let index = 0; index < messages.length; index++) turns.add(messages[index]!, index);
+  return turns.end();
 }
 
 /** What stands where the user said nothing: at least one message is required, and blank text is refused. */
 const opening = (): WireMessage => ({ role: 'user', content: [{ type: 'text', text: 'Begin.' }] });
 
-/** The answer to go on with may not end in white space. */
-function prefill(message: WireMessage): WireMessage {
-  const last = message.content.at(-1)!;
-  if (last.type !== 'text') return message;
-  return {
-    ...message,
-    content: [...message.content.slice(0, -1), { ...last, text: String(last.text).trimEnd() }],
-  };
+/** A call that was made, by the id the client knows and the one on the wire. */
+interface Call {
+  readonly callId: string;
+  readonly wireId: string;
+  /** Where its result stands in the turn that follows, once it has one. */
+  place: number | undefined;
 }
 
-// ---------------------------------------------------------------------------------------------------- turns
+/** The turns of a conversation. All that one side says before the other speaks is one of them. */
+class Turns {
+  private readonly drop: Drop;
+  private readonly turns: WireMessage[] = [];
+  /** The calls of the assistant's last turn. */
+  private calls: Call[] = [];
+  /** How many results stand at the head of the turn that follows it. */
+  private results = 0;
+  private readonly ids = new Set<string>();
 
-function turnsOf(messages: readonly Message[], drop: Drop): readonly Turn[] {
-  const turns: Turn[] = [];
-  for (const [index, message] of messages.entries()) {
-    const path = `messages[${index}]`;
-    const extra = encodeExtra(message.extra, path, drop);
-    for (const piece of piecesOf(message, `${path}.content`, drop)) {
-      const role = roleOf(piece, message.role);
-      let turn = turns.at(-1);
-      if (turn?.role !== role) turns.push((turn = { role, pieces: [], extra: {} }));
-      turn.pieces.push(piece);
-      if (message.extra && message.role === role) turn.extra = { ...turn.extra, ...extra };
+  constructor(drop: Drop) {
+    this.drop = drop;
+  }
+
+  add(message: Message, index: number): void {
+    const list = `messages[${index}].content`;
+    const extra = message.extra && encodeExtra(message.extra, `messages[${index}]`, this.drop);
+    const parts = message.role === 'system' ? reminded(message.parts) : message.parts;
+    for (let at = 0; at < parts.length; at++) {
+      const turn = this.addPart(parts[at]!, message.role, list, at);
+      if (extra && turn?.role === message.role) Object.assign(turn, extra);
     }
   }
-  return turns;
-}
 
-function roleOf(piece: Piece, role: Message['role']): Turn['role'] {
-  if (piece.kind === 'call') return 'assistant';
-  return piece.kind === 'block' && role === 'assistant' ? 'assistant' : 'user';
-}
+  end(): WireMessage[] {
+    this.settle();
+    if (this.turns.length === 0) this.turns.push(opening());
+    const last = this.turns.at(-1)!;
+    if (last.role === 'assistant') trimEnd(last.content);
+    return this.turns;
+  }
 
-function piecesOf(message: Message, path: string, drop: Drop): readonly Piece[] {
-  const pieces: Piece[] = [];
-  const parts = message.role === 'system' ? reminded(message.parts) : message.parts;
-  for (const [index, part] of parts.entries()) {
-    const at = `${path}[${index}]`;
-    if (part.kind === 'tool-call') pieces.push({ kind: 'call', part, path: at });
-    if (part.kind === 'tool-result') pieces.push({ kind: 'result', part, path: at });
-    if (part.kind === 'tool-call' || part.kind === 'tool-result') continue;
+  /** The turn that the part belongs to; undefined when nothing is left to say. */
+  private addPart(part: Part, role: Message['role'], list: string, at: number): WireMessage | undefined {
+    if (part.kind === 'tool-call') return this.addCall(part, `${list}[${at}]`);
+    if (part.kind === 'tool-result') return this.addResult(part, `${list}[${at}]`);
     // Only the model thinks; thoughts in anyone else's mouth are an attempt to lead it.
-    if (part.kind === 'reasoning' && message.role !== 'assistant') {
-      drop(at);
-      continue;
+    if (part.kind === 'reasoning' && role !== 'assistant') {
+      this.drop(`${list}[${at}]`);
+      return undefined;
     }
-    const block = encodePart(part, at, drop);
-    if (block) pieces.push({ kind: 'block', block });
+    const block = encodePart(part, list, at, this.drop);
+    if (!block) return undefined;
+    const turn = this.turnOf(role === 'assistant' ? 'assistant' : 'user');
+    turn.content.push(block);
+    return turn;
   }
-  return pieces;
+
+  /** The turn in which a side speaks: the last one, or a new one when the other side had the word. */
+  private turnOf(role: WireMessage['role']): WireMessage {
+    const last = this.turns.at(-1);
+    if (last?.role === role) return last;
+    if (role === 'assistant') {
+      this.settle();
+      if (!last) this.turns.push(opening());
+      this.results = 0;
+    }
+    const turn: WireMessage = { role, content: [] };
+    this.turns.push(turn);
+    return turn;
+  }
+
+  private addCall(part: ToolCallPart, path: string): WireMessage {
+    const turn = this.turnOf('assistant');
+    const wireId = this.freshId(part.callId);
+    this.calls.push({ callId: part.callId, wireId, place: undefined });
+    if (part.seal) this.drop(foreignSeal);
+    turn.content.push({
+      type: 'tool_use',
+      id: wireId,
+      name: qualifiedName(part),
+      input: part.custom ? { input: part.args } : inputOf(part.args),
+      ...encodeExtra(part.extra, path, this.drop),
+      ...encodeCache(part.cache),
+    });
+    return turn;
+  }
+
+  /** A second result for a call replaces the first; one without a call becomes text. */
+  private addResult(part: ToolResultPart, path: string): WireMessage {
+    const { callId } = part;
+    const call =
+      this.calls.find((made) => made.callId === callId && made.place === undefined) ??
+      this.calls.findLast((made) => made.callId === callId);
+    if (call) return this.answer(call, encodeResult(part, call.wireId, path, this.drop));
+    const turn = this.turnOf('user');
+    turn.content.push(...orphan(part, path, this.drop));
+    return turn;
+  }
+
+  private answer(call: Call, result: Json): WireMessage {
+    const turn = this.turnOf('user');
+    if (call.place === undefined) {
+      call.place = this.results++;
+      turn.content.splice(call.place, 0, result);
+    } else turn.content[call.place] = result;
+    return turn;
+  }
+
+  /** The calls are over: one without a result gets a note that says so. */
+  private settle(): void {
+    if (this.calls.length === 0) return;
+    for (const call of this.calls) if (call.place === undefined) this.answer(call, unanswered(call));
+    this.calls = [];
+  }
+
+  /** Ids of the wire's alphabet, each given out once; the same conversation always gets the same ids. */
+  private freshId(id: string): string {
+    const base = id.replaceAll(/[^A-Za-z0-9_-]/g, '_') || 'toolu';
+    let candidate = base;
+    for (let count = 2; this.ids.has(candidate); count++) candidate = `${base}_${count}`;
+    this.ids.add(candidate);
+    return candidate;
+  }
+}
+
+/** The answer to go on with may not end in white space. */
+function trimEnd(content: Json[]): void {
+  const last = content.at(-1)!;
+  if (last.type === 'text') content[content.length - 1] = { ...last, text: String(last.text).trimEnd() };
 }
 
 /** An instruction in the middle of a conversation, in the words that Claude is trained to read as one. */
@@ -113,77 +163,23 @@ const reminded = (parts: readonly Part[]): readonly Part[] =>
 
 // ------------------------------------------------------------------------------------------ calls and their results
 
-/** A call that was made, by the id the client knows and the one on the wire. */
-interface Call {
-  readonly callId: string;
-  readonly wireId: string;
-}
-
-function assistantBlock(piece: Piece, open: Call[], fresh: (id: string) => string, drop: Drop): Json[] {
-  if (piece.kind === 'block') return [piece.block];
-  if (piece.kind === 'result') return [];
-  const { part, path } = piece;
-  const wireId = fresh(part.callId);
-  open.push({ callId: part.callId, wireId });
-  if (part.seal) drop(foreignSeal);
-  return [
-    {
-      type: 'tool_use',
-      id: wireId,
-      name: qualifiedName(part),
-      input: part.custom ? { input: part.args } : inputOf(part.args),
-      ...encodeExtra(part.extra, path, drop),
-      ...encodeCache(part.cache),
-    },
-  ];
-}
-
 /** Namespaces are flattened into the name, because this wire has none. */
 export const qualifiedName = ({ name, namespace }: { name: string; namespace?: string }): string =>
   namespace === undefined ? name : `${namespace}__${name}`;
 
-/**
- * The blocks of a user turn: first one result for each call of the turn before, then everything else. A second result
- * for a call replaces the first; a call without one gets a note that says so, a result without a call becomes text.
- */
-function answered(pieces: readonly Piece[], open: readonly Call[], drop: Drop): Json[] {
-  const results = new Map<Call, Json>();
-  const rest: Json[] = [];
-  for (const piece of pieces) {
-    if (piece.kind === 'block') rest.push(piece.block);
-    if (piece.kind !== 'result') continue;
-    const { part, path } = piece;
-    const same = open.filter(({ callId }) => callId === part.callId);
-    const call = same.find((candidate) => !results.has(candidate)) ?? same.at(-1);
-    if (call) results.set(call, encodeResult(part, call.wireId, path, drop));
-    if (!call) rest.push(...orphan(part, path, drop));
-  }
-  for (const call of open) if (!results.has(call)) results.set(call, unanswered(call));
-  return [...results.values(), ...rest];
-}
-
 function encodeResult(part: ToolResultPart, wireId: string, path: string, drop: Drop): Json {
-  const content = encodeResultContent(part, path, drop);
-  return {
-    type: 'tool_result',
-    tool_use_id: wireId,
-    ...(content.length > 0 ? { content: onlyText(content) ?? content } : {}),
-    ...(part.failed ? { is_error: true } : {}),
-    ...encodeExtra(part.extra, path, drop),
-    ...encodeCache(part.cache),
-  };
-}
-
-function encodeResultContent({ parts }: ToolResultPart, path: string, drop: Drop): Json[] {
-  const blocks = parts.map((part, index) => encodePart(part, `${path}.content[${index}]`, drop));
-  return blocks.filter((block) => block !== undefined);
+  const content = encodeParts(part.parts, `${path}.content`, drop);
+  const result: Draft<Json> = { type: 'tool_result', tool_use_id: wireId };
+  if (content.length > 0) result.content = onlyText(content) ?? content;
+  if (part.failed) result.is_error = true;
+  return Object.assign(result, encodeExtra(part.extra, path, drop), encodeCache(part.cache));
 }
 
 /** The one plain text that content is made of, which the wire can say as a string. */
-function onlyText([block, ...more]: readonly Json[]): unknown {
-  return more.length === 0 && block?.type === 'text' && Object.keys(block).length === 2
-    ? block.text
-    : undefined;
+function onlyText(content: readonly Json[]): unknown {
+  const [block] = content;
+  const plain = content.length === 1 && block!.type === 'text' && Object.keys(block!).length === 2;
+  return plain ? block!.text : undefined;
 }
 
 const unanswered = ({ wireId }: Call): Json => ({
@@ -195,19 +191,7 @@ const unanswered = ({ wireId }: Call): Json => ({
 
 function orphan(part: ToolResultPart, path: string, drop: Drop): Json[] {
   const label = `${part.failed ? 'Error' : 'Result'} of tool call ${part.callId}:`;
-  return [{ type: 'text', text: label }, ...encodeResultContent(part, path, drop)];
-}
-
-/** Ids of the wire's alphabet, each given out once; the same conversation always gets the same ids. */
-function wireIds(): (id: string) => string {
-  const used = new Set<string>();
-  return (id) => {
-    const base = id.replaceAll(/[^A-Za-z0-9_-]/g, '_') || 'toolu';
-    let candidate = base;
-    for (let count = 2; used.has(candidate); count++) candidate = `${base}_${count}`;
-    used.add(candidate);
-    return candidate;
-  };
+  return [{ type: 'text', text: label }, ...encodeParts(part.parts, `${path}.content`, drop)];
 }
 
 // ---------------------------------------------------------------------------------------------------- thinking

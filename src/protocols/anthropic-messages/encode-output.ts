@@ -2,12 +2,17 @@ import { type Json, readArray, readObject, readObjects } from '../../core/json.t
 import type { OutputFormat } from '../../core/request.ts';
 import type { Drop } from '../protocol.ts';
 
+/** How the answer is to be formed: by a format, or by a sentence. */
+interface Form {
+  readonly format?: Json;
+  readonly instruction?: string;
+}
+
+const freely: Form = {};
+
 /** What this wire says of structured output: a format, or for plain JSON a sentence of the system prompt. */
-export function encodeOutput(
-  output: OutputFormat | undefined,
-  drop: Drop,
-): { readonly format?: Json; readonly instruction?: string } {
-  if (!output) return {};
+export function encodeOutput(output: OutputFormat | undefined, drop: Drop): Form {
+  if (!output) return freely;
   if (output.kind === 'json') {
     drop('response_format: json object by instruction');
     return {

@@ -3,6 +3,8 @@ import type { Json } from '../../core/json.ts';
 import type { ModelCard, Thinking } from '../../core/model.ts';
 import type { ChatRequest, Effort, Reasoning } from '../../core/request.ts';
 import type { Target } from '../protocol.ts';
+import { beginsWithThought, type WireMessage } from './encode-messages.ts';
+import { isForced, type ToolFields } from './encode-tools.ts';
 
 /** How a request asks to think, and how long the answer may be: the two bind each other. */
 export interface ThinkingFields {
@@ -13,14 +15,6 @@ export interface ThinkingFields {
   readonly effort?: string;
   /** The model thinks, so sampling is bound. */
   readonly active: boolean;
-}
-
-/** What the rest of the body allows. */
-interface Bounds {
-  /** The model must call a tool. */
-  readonly forced: boolean;
-  /** The turn that goes on begins with its thought (see `beginsWithThought`). */
-  readonly unbroken: boolean;
 }
 
 /** What the API allows at most where nobody knows the model; `max_tokens` is required. */
@@ -34,13 +28,18 @@ const leastBudget = 1024;
  * with a budget, a turn of tool calls that goes on must begin with its thought. What breaks a rule is
  * switched off for this request and reported, because the alternative is a 400.
  */
-export function encodeThinking(request: ChatRequest, { card, drop }: Target, bounds: Bounds): ThinkingFields {
+export function encodeThinking(
+  request: ChatRequest,
+  { card, drop }: Target,
+  tools: ToolFields,
+  messages: readonly WireMessage[],
+): ThinkingFields {
   const maxTokens = request.sampling.maxTokens ?? card?.maxOutputTokens ?? defaultMaxTokens;
   const off: ThinkingFields = { maxTokens, active: false };
   const wish = card?.thinking === null ? undefined : wishOf(request.reasoning, card?.thinking);
   if (!wish) return off;
   if (wish.kind === 'off') return { ...off, thinking: { type: 'disabled' } };
-  if (bounds.forced) {
+  if (isForced(tools)) {
     drop('reasoning: a forced tool choice excludes it');
     return off;
   }
@@ -48,7 +47,7 @@ export function encodeThinking(request: ChatRequest, { card, drop }: Target, bou
   const effort = wish.effort === undefined ? {} : { effort: wish.effort };
   if (wish.kind === 'adaptive')
     return { maxTokens, thinking: { type: 'adaptive', ...shown }, ...effort, active: true };
-  if (!bounds.unbroken) {
+  if (!beginsWithThought(messages)) {
     drop('reasoning: switched off, because the thought before the last tool call is missing');
     return off;
   }
@@ -76,7 +75,8 @@ type Wish =
     };
 
 function wishOf(reasoning: Reasoning | undefined, can: Thinking | undefined): Wish | undefined {
-  const { effort, budget } = reasoning ?? {};
+  if (!reasoning) return undefined;
+  const { effort, budget } = reasoning;
   const levels = can?.levels ?? [];
   if (effort === undefined && budget === undefined) return undefined;
   if (effort === 'none' || (effort === undefined && budget === 0)) return { kind: 'off' };

@@ -1,4 +1,4 @@
-import { compact, type Json, readArray } from '../../core/json.ts';
+import { compact, type Draft, type Json, readArray } from '../../core/json.ts';
 import type { ChatRequest, FunctionTool, HostedToolSpec, Tool, ToolChoice } from '../../core/request.ts';
 import type { Drop } from '../protocol.ts';
 import { objectSchema } from './decode-tools.ts';
@@ -12,14 +12,17 @@ export interface ToolFields {
 }
 
 export function encodeTools(request: ChatRequest, drop: Drop): ToolFields {
+  if (request.tools.length === 0) return noTools;
   const tools: Json[] = [];
   for (const [index, tool] of request.tools.entries()) {
     const block = offered(tool, request) ? encodeTool(tool, `tools[${index}]`, drop) : undefined;
     if (block) tools.push(block);
   }
   // Anthropic refuses a choice without tools.
-  return tools.length > 0 ? { tools, ...encodeChoice(request, tools, drop) } : {};
+  return tools.length > 0 ? { tools, ...encodeChoice(request, tools, drop) } : noTools;
 }
+
+const noTools: ToolFields = {};
 
 /** A choice among some tools is a shorter list of tools here. */
 const offered = ({ name }: Tool, { toolChoice }: ChatRequest): boolean =>
@@ -29,6 +32,7 @@ function encodeTool(tool: Tool, path: string, drop: Drop): Json | undefined {
   const block = encodeBare(tool, path, drop);
   if (!block) return undefined;
   if (tool.namespace !== undefined) drop(`${path}.namespace`);
+  if (!tool.extra && !tool.cache) return block;
   return { ...block, ...encodeExtra(tool.extra, path, drop), ...encodeCache(tool.cache) };
 }
 
@@ -46,13 +50,13 @@ const freeText: Json = {
   required: ['input'],
 };
 
-const encodeFunction = (tool: FunctionTool): Json =>
-  compact({
-    name: qualifiedName(tool),
-    description: tool.description,
-    input_schema: objectSchema(tool.schema),
-    strict: tool.strict === true ? true : undefined,
-  });
+function encodeFunction(tool: FunctionTool): Json {
+  const block: Draft<Json> = { name: qualifiedName(tool) };
+  if (tool.description !== undefined) block.description = tool.description;
+  block.input_schema = objectSchema(tool.schema);
+  if (tool.strict) block.strict = true;
+  return block;
+}
 
 /** Of other vendors' hosted tools only the web search has its like here that needs no beta. */
 function encodeHosted(tool: HostedToolSpec, path: string, drop: Drop): Json | undefined {
