@@ -76,8 +76,11 @@ export function derivedSession({ system, messages }: ChatRequest): string {
 }
 
 /** Everything that parts say in text. */
-export const textOf = (parts: readonly Part[]): string =>
-  parts.map((part) => (part.kind === 'text' ? part.text : '')).join('');
+export function textOf(parts: readonly Part[]): string {
+  let text = '';
+  for (const part of parts) if (part.kind === 'text') text += part.text;
+  return text;
+}
 
 /** What the user said last; '' before the first words. */
 export const openingOf = (messages: readonly Message[]): string =>

@@ -179,6 +179,7 @@ export class Pool {
     most = Infinity,
   ): readonly Hindrance<T>[] {
     const { away } = this.lineup(options, policy);
+    if (away.size === 0) return [];
     const found: Hindrance<T>[] = [];
     const nowMs = this.now();
     for (const [seat, block] of away) {
