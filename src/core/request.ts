@@ -65,6 +65,10 @@ export interface TextPart extends Marked {
   readonly seal?: Seal;
 }
 
+/** Words and nothing else: no mark, no seal, no source, and nothing that only one protocol knows. */
+export const isPlain = (part: Part): part is TextPart =>
+  part.kind === 'text' && !part.cache && !part.extra && !part.citations && !part.seal;
+
 /** The model's own words of refusal, where a protocol tells them from its answer. */
 export interface RefusalPart extends Marked {
   readonly kind: 'refusal';

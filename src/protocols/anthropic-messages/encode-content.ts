@@ -1,5 +1,12 @@
 import type { Json } from '../../core/json.ts';
-import type { Citation, MediaPart, Part, ReasoningPart, TextPart } from '../../core/request.ts';
+import {
+  type Citation,
+  isPlain,
+  type MediaPart,
+  type Part,
+  type ReasoningPart,
+  type TextPart,
+} from '../../core/request.ts';
 import type { Drop } from '../protocol.ts';
 import { encodeCache, encodeExtra, id, issuer, ownForeign } from './wire.ts';
 
@@ -8,6 +15,7 @@ import { encodeCache, encodeExtra, id, issuer, ownForeign } from './wire.ts';
  * for this function: `encode-messages.ts` pairs them first. The part is named by its list and its place there in reports.
  */
 export function encodePart(part: Part, list: string, at: number, drop: Drop): Json | undefined {
+  // Nothing of plain words could be reported, so nobody asks where they stand.
   if (isPlain(part)) return spoken(part.text);
   const path = `${list}[${at}]`;
   const block = encodeBare(part, path, drop);
@@ -28,10 +36,6 @@ export function encodeParts(parts: readonly Part[], list: string, drop: Drop): J
   }
   return blocks;
 }
-
-/** Words and nothing else: there is nothing of which a report could be due. */
-const isPlain = (part: Part): part is TextPart =>
-  part.kind === 'text' && !part.cache && !part.extra && !part.citations && !part.seal;
 
 function encodeBare(part: Part, path: string, drop: Drop): Json | undefined {
   switch (part.kind) {

@@ -1,15 +1,17 @@
-import { compact, type Json, readObject } from '../../core/json.ts';
-import type {
-  ChatRequest,
-  MediaPart,
-  Message,
-  Part,
-  RefusalPart,
-  TextPart,
-  ToolCallPart,
-  ToolResultPart,
+import { type Draft, type Json, readObject } from '../../core/json.ts';
+import {
+  type ChatRequest,
+  isPlain,
+  type MediaPart,
+  type Message,
+  type Part,
+  type ReasoningPart,
+  type RefusalPart,
+  type TextPart,
+  type ToolCallPart,
+  type ToolResultPart,
 } from '../../core/request.ts';
-import type { Drop, Target } from '../protocol.ts';
+import type { Drop } from '../protocol.ts';
 import { encodeMedia } from './media.ts';
 import { encodeDetail } from './reasoning.ts';
 import { encodeCall, encodeImage } from './reply.ts';
@@ -27,18 +29,19 @@ import {
  * The conversation as chat messages: instructions first, every tool call followed at once by its one result, as this
  * wire demands, whatever order the client's wire allowed.
  */
-export function encodeMessages(request: ChatRequest, target: Target): readonly Json[] {
+export function encodeMessages(request: ChatRequest, speaker: Speaker): readonly Json[] {
   const { answers, claimed } = pairResults(request.messages);
-  const speaker = speakerOf(target);
-  const messages = [...encodeSystem(request.system, 'system', speaker)];
-  for (const [index, message] of request.messages.entries()) {
+  const messages: Json[] = [];
+  addSystem(messages, request.system, 'system', speaker);
+  for (let index = 0; index < request.messages.length; index++) {
+    const message = request.messages[index]!;
     const path = `messages[${index}]`;
-    dropForeign(message.extra, path, target.drop);
-    if (message.role === 'system') messages.push(...encodeSystem(message.parts, path, speaker));
+    dropForeign(message.extra, path, speaker.drop);
+    if (message.role === 'system') addSystem(messages, message.parts, path, speaker);
     if (message.role === 'user') add(messages, encodeUser(message, path, claimed, speaker));
     if (message.role === 'assistant') {
       add(messages, encodeAssistant(message, path, speaker));
-      messages.push(...encodeResults(message, path, answers, speaker));
+      addResults(messages, message, path, answers, speaker);
     }
   }
   return messages;
@@ -55,23 +58,23 @@ interface Speaker {
   readonly drop: Drop;
 }
 
-const speakerOf = ({ model, dialect, drop }: Target): Speaker => ({ model, dialect, drop });
-
 // -------------------------------------------------------------------------------------------------------- instructions
 
 /** Instructions in a row are one message as long as they have the same role, `system` or `developer`. */
-function encodeSystem(parts: readonly Part[], path: string, speaker: Speaker): readonly Json[] {
-  const turns: { readonly role: unknown; readonly name: unknown; readonly content: Part[] }[] = [];
-  for (const part of parts) {
-    const { role = 'system', name } = ownExtra(part.extra);
-    const last = turns.at(-1);
-    const bare = part.extra?.[protocolId] ? unaddressed(part) : part;
-    if (last && last.role === role && last.name === name) last.content.push(bare);
-    else turns.push({ role, name, content: [bare] });
+function addSystem(messages: Json[], parts: readonly Part[], path: string, speaker: Speaker): void {
+  for (let at = 0; at < parts.length;) {
+    const { role = 'system', name } = ownExtra(parts[at]!.extra);
+    const content: Part[] = [];
+    for (; at < parts.length; at++) {
+      const part = parts[at]!;
+      const own = ownExtra(part.extra);
+      if ((own['role'] ?? 'system') !== role || own['name'] !== name) break;
+      content.push(part.extra?.[protocolId] ? unaddressed(part) : part);
+    }
+    const message: Draft<Json> = { role, content: encodeContent(content, path, speaker) };
+    if (name !== undefined) message['name'] = name;
+    messages.push(message);
   }
-  return turns.map(({ role, name, content }) =>
-    compact({ role, content: encodeContent(content, path, speaker), name }),
-  );
 }
 
 /** A part without what its message says of itself. */
@@ -84,6 +87,8 @@ function unaddressed(part: Part): Part {
 
 /** A lone plain text as a string, which every server reads; anything else as a list of parts. */
 function encodeContent(parts: readonly Part[], path: string, speaker: Speaker): string | readonly Json[] {
+  const [only] = parts;
+  if (only && parts.length === 1 && isPlain(only)) return only.text;
   const encoded: Json[] = [];
   for (const [index, part] of parts.entries()) {
     const one = encodePart(part, `${path}.content[${index}]`, speaker);
@@ -141,6 +146,15 @@ function encodeUser(
   claimed: ReadonlySet<Part>,
   speaker: Speaker,
 ): Json | undefined {
+  const said = parts.some(isResult) ? unclaimed(parts, claimed) : parts;
+  if (said.length === 0 && parts.length > 0) return undefined;
+  return { role: 'user', content: encodeContent(said, path, speaker), ...ownExtra(extra) };
+}
+
+const isResult = (part: Part): part is ToolResultPart => part.kind === 'tool-result';
+
+/** What the user says besides the results that some call has asked for. */
+function unclaimed(parts: readonly Part[], claimed: ReadonlySet<Part>): readonly Part[] {
   const said: Part[] = [];
   for (const part of parts) {
     if (claimed.has(part)) continue;
@@ -148,8 +162,7 @@ function encodeUser(
     // A result nobody asked for may hold images; it is told as what the user says.
     if (part.kind === 'tool-result') said.push(...part.parts.filter(isMoved));
   }
-  if (said.length === 0 && parts.length > 0) return undefined;
-  return { role: 'user', content: encodeContent(said, path, speaker), ...ownExtra(extra) };
+  return said;
 }
 
 /** Media that a text cannot hold. */
@@ -172,36 +185,36 @@ const failedText = (text: string): string => (/^error\b/i.test(text) ? text : `E
 function encodeAssistant({ parts, extra }: Message, path: string, speaker: Speaker): Json | undefined {
   const { model, drop } = speaker;
   const spoken: TextPart[] = [];
-  const refusals: string[] = [];
-  const images: Json[] = [];
-  const calls: Json[] = [];
-  for (const [index, part] of parts.entries()) {
-    const here = `${path}.content[${index}]`;
+  let refusal: string | undefined;
+  let thoughts: ReasoningPart[] | undefined;
+  let images: Json[] | undefined;
+  let calls: Json[] | undefined;
+  for (let index = 0; index < parts.length; index++) {
+    const part = parts[index]!;
     if (part.kind === 'text') spoken.push(part);
-    else if (part.kind === 'tool-call') calls.push(encodeHistoryCall(part, here, speaker));
-    else if (part.kind === 'refusal' && isOpenAi(model)) refusals.push(part.text);
+    else if (part.kind === 'tool-call')
+      (calls ??= []).push(encodeHistoryCall(part, `${path}.content[${index}]`, speaker));
+    else if (part.kind === 'refusal' && isOpenAi(model)) refusal = (refusal ?? '') + part.text;
     else if (part.kind === 'refusal') spoken.push({ ...part, kind: 'text' });
-    else if (part.kind === 'media' && !isOpenAi(model)) images.push(...encodeImages(part, drop));
-    else if (part.kind !== 'reasoning') drop(`${here}: ${'tool' in part ? part.tool : part.kind}`);
+    else if (part.kind === 'reasoning') (thoughts ??= []).push(part);
+    else if (part.kind === 'media' && !isOpenAi(model)) {
+      const image = encodeImage(part, drop);
+      if (image) (images ??= []).push(image);
+    } else drop(`${path}.content[${index}]: ${'tool' in part ? part.tool : part.kind}`);
   }
-  const thoughts = encodeThoughts(parts, speaker);
-  const said = spoken.length + refusals.length + images.length + calls.length + Object.keys(thoughts).length;
-  if (said === 0 && parts.length > 0) return undefined;
-  const silent = spoken.length === 0 && refusals.length + calls.length > 0;
-  return compact({
+  const thought = thoughts && encodeThoughts(thoughts, speaker);
+  const called = calls !== undefined || refusal !== undefined;
+  const said = called || thought !== undefined || images !== undefined || spoken.length > 0;
+  if (!said && parts.length > 0) return undefined;
+  const message: Draft<Json> = {
     role: 'assistant',
-    content: silent ? null : assistantContent(spoken, path, speaker),
-    refusal: refusals.length > 0 ? refusals.join('') : undefined,
-    ...thoughts,
-    images: images.length > 0 ? images : undefined,
-    tool_calls: calls.length > 0 ? calls : undefined,
-    ...ownExtra(extra),
-  });
-}
-
-function encodeImages(part: MediaPart, drop: Drop): readonly Json[] {
-  const image = encodeImage(part, drop);
-  return image ? [image] : [];
+    content: spoken.length === 0 && called ? null : assistantContent(spoken, path, speaker),
+  };
+  if (refusal !== undefined) message['refusal'] = refusal;
+  Object.assign(message, thought);
+  if (images) message['images'] = images;
+  if (calls) message['tool_calls'] = calls;
+  return Object.assign(message, ownExtra(extra));
 }
 
 /** Many servers want the assistant's words as one string; parts are kept only for their cache marks. */
@@ -211,7 +224,7 @@ function assistantContent(
   speaker: Speaker,
 ): string | readonly Json[] {
   const parts = encodeContent(texts, path, speaker);
-  const plain = typeof parts === 'string' || parts.every((part) => Object.keys(part).length === 2);
+  const plain = typeof parts !== 'string' && parts.every((part) => Object.keys(part).length === 2);
   return plain ? texts.map(({ text }) => text).join('') : parts;
 }
 
@@ -228,13 +241,11 @@ function encodeHistoryCall(part: ToolCallPart, path: string, { model, drop }: Sp
  * Thoughts of earlier turns go only where the server wants them: as `reasoning_content` (DeepSeek, Kimi) or, with their
  * seals, as `reasoning_details` (OpenRouter).
  */
-function encodeThoughts(parts: readonly Part[], { dialect, drop }: Speaker): Json {
-  const thoughts = parts.filter((part) => part.kind === 'reasoning');
-  if (thoughts.length === 0) return {};
+function encodeThoughts(thoughts: readonly ReasoningPart[], { dialect, drop }: Speaker): Json | undefined {
   const text = thoughts.map((thought) => thought.text).join('');
   if (dialect === 'reasoning-history') {
     if (thoughts.some(({ seal }) => seal)) drop('reasoning: signatures of earlier turns');
-    return text === '' ? {} : { reasoning_content: text };
+    return text === '' ? undefined : { reasoning_content: text };
   }
   const sealed = thoughts.flatMap((thought) =>
     thought.seal ? [encodeDetail(thought.text, thought.seal)] : [],
@@ -242,7 +253,7 @@ function encodeThoughts(parts: readonly Part[], { dialect, drop }: Speaker): Jso
   if (dialect === 'reasoning-details' && sealed.length > 0)
     return { ...(text === '' ? {} : { reasoning: text }), reasoning_details: sealed };
   drop('reasoning of earlier turns');
-  return {};
+  return undefined;
 }
 
 // ----------------------------------------------------------------------------------------------------------- results
@@ -254,7 +265,13 @@ interface Pairs {
   readonly claimed: ReadonlySet<Part>;
 }
 
+const unpaired: Pairs = { answers: new Map(), claimed: new Set() };
+
+const isCall = (part: Part): part is ToolCallPart => part.kind === 'tool-call';
+const hasCalls = ({ parts }: Message): boolean => parts.some(isCall);
+
 function pairResults(messages: readonly Message[]): Pairs {
+  if (!messages.some(hasCalls)) return unpaired;
   const asked = new Map<string, ToolCallPart>();
   const answers = new Map<ToolCallPart, { place: number; result: ToolResultPart }>();
   const claimed = new Set<Part>();
@@ -270,31 +287,30 @@ function pairResults(messages: readonly Message[]): Pairs {
 }
 
 /** The results of a turn's calls in the order they were given; calls without one get a word, for servers insist on it. */
-function encodeResults(
-  { parts }: Message,
+function addResults(
+  messages: Json[],
+  message: Message,
   path: string,
   answers: Pairs['answers'],
   speaker: Speaker,
-): readonly Json[] {
-  const calls = parts.filter((part) => part.kind === 'tool-call');
-  const results: Json[] = [];
+): void {
+  if (!hasCalls(message)) return;
   const place = (call: ToolCallPart) => answers.get(call)?.place ?? Number.MAX_SAFE_INTEGER;
   const media: { callId: string; parts: readonly MediaPart[] }[] = [];
-  for (const call of calls.toSorted((a, b) => place(a) - place(b))) {
+  for (const call of message.parts.filter(isCall).sort((a, b) => place(a) - place(b))) {
     const result = answers.get(call)?.result;
     if (!result) {
-      results.push({ role: 'tool', tool_call_id: call.callId, content: 'No result was given.' });
+      messages.push({ role: 'tool', tool_call_id: call.callId, content: 'No result was given.' });
       continue;
     }
-    results.push(encodeResult(result, path, speaker));
+    messages.push(encodeResult(result, path, speaker));
     const shown = result.parts.filter(isMoved);
     if (shown.length > 0) media.push({ callId: call.callId, parts: shown });
   }
-  for (const { callId, parts: shown } of media) {
+  for (const { callId, parts } of media) {
     const title: TextPart = { kind: 'text', text: `Content of the result of tool call ${callId}:` };
-    results.push({ role: 'user', content: encodeContent([title, ...shown], path, speaker) });
+    messages.push({ role: 'user', content: encodeContent([title, ...parts], path, speaker) });
   }
-  return results;
 }
 
 /** Tool messages take text only; media follow in a message of the user. */

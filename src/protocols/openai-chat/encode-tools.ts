@@ -1,4 +1,4 @@
-import { compact, type Json, readObject } from '../../core/json.ts';
+import { compact, type Draft, type Json, noFields, readObject } from '../../core/json.ts';
 import type { ChatRequest, HostedToolSpec, Tool } from '../../core/request.ts';
 import type { Drop } from '../protocol.ts';
 import { objectSchema } from './decode-tools.ts';
@@ -6,9 +6,10 @@ import { dropForeign, encodeCacheMark, isOpenAi, ownExtra, protocolId, takesCach
 
 /** `tools`, `tool_choice`, `parallel_tool_calls` and `web_search_options`, as far as the request has any. */
 export function encodeTools(request: ChatRequest, model: string, drop: Drop): Json {
+  if (request.tools.length === 0) return noFields;
   const offered = offeredTools(request, model);
   const tools: Json[] = [];
-  let rest: Json = {};
+  let rest = noFields;
   for (const [index, tool] of offered.entries()) {
     const path = `tools[${index}]`;
     dropForeign(tool.extra, path, drop);
@@ -39,22 +40,18 @@ function offeredTools({ tools, toolChoice }: ChatRequest, model: string): readon
 }
 
 function encodeTool(tool: Exclude<Tool, HostedToolSpec>, model: string, drop: Drop): Json {
-  if (tool.cache && !takesCacheMarks(model)) drop('cache_control');
-  const mark = tool.cache && takesCacheMarks(model) ? encodeCacheMark(tool.cache) : {};
-  const { name, description } = tool;
+  const { name, description, cache } = tool;
+  const said: Draft<Json> = { name };
+  if (description !== undefined) said['description'] = description;
+  if (tool.kind === 'custom' && tool.format) said['format'] = tool.format;
+  if (tool.kind === 'function') said['parameters'] = objectSchema(tool.schema);
+  if (tool.kind === 'function' && tool.strict !== undefined) said['strict'] = tool.strict;
   const body =
-    tool.kind === 'custom'
-      ? { type: 'custom', custom: compact({ name, description, format: tool.format }) }
-      : {
-          type: 'function',
-          function: compact({
-            name,
-            description,
-            parameters: objectSchema(tool.schema),
-            strict: tool.strict,
-          }),
-        };
-  return { ...body, ...ownExtra(tool.extra), ...mark };
+    tool.kind === 'custom' ? { type: 'custom', custom: said } : { type: 'function', function: said };
+  Object.assign(body, ownExtra(tool.extra));
+  if (cache && takesCacheMarks(model)) Object.assign(body, encodeCacheMark(cache));
+  else if (cache) drop('cache_control');
+  return body;
 }
 
 function ownHosted({ foreign }: HostedToolSpec): Json | undefined {

@@ -144,15 +144,11 @@ function encodeLogprobs(parts: readonly Part[]): Json | null {
 /** A tool call as this wire writes it, in an answer as in a history. */
 export function encodeCall(part: ToolCallPart, drop: Drop): Json {
   if (part.namespace !== undefined) drop(`tool_calls: namespace ${part.namespace}`);
-  const signed = part.seal ? encodeCallSeal(part.seal) : {};
-  if (part.custom)
-    return { id: part.callId, type: 'custom', custom: { name: part.name, input: part.args }, ...signed };
-  return {
-    id: part.callId,
-    type: 'function',
-    function: { name: part.name, arguments: part.args || '{}' },
-    ...signed,
-  };
+  const { callId: id, name, args, custom, seal } = part;
+  const call = custom
+    ? { id, type: 'custom', custom: { name, input: args } }
+    : { id, type: 'function', function: { name, arguments: args || '{}' } };
+  return seal ? { ...call, ...encodeCallSeal(seal) } : call;
 }
 
 /** The field in which Gemini's OpenAI-compatible server signs a call, and wants the signature back. */
