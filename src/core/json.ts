@@ -99,9 +99,11 @@ export function replaceTopLevel(text: string, key: string, value: unknown): stri
   const encoded = JSON.stringify(value);
   let out = '';
   let from = 0;
-  for (const span of topLevelSpans(text, key)) {
-    out += text.slice(from, span.start) + encoded;
-    from = span.end;
+  const fields = new Fields(text);
+  while (fields.next()) {
+    if (!fields.isNamed(key)) continue;
+    out += text.slice(from, fields.start) + encoded;
+    from = fields.end;
   }
   return from === 0 ? text : out + text.slice(from);
 }
@@ -111,7 +113,8 @@ export function replaceTopLevel(text: string, key: string, value: unknown): stri
  * absent. The text must be valid JSON.
  */
 export function topLevelText(text: string, key: string): string | undefined {
-  for (const { start, end } of topLevelSpans(text, key)) return text.slice(start, end);
+  const fields = new Fields(text);
+  while (fields.next()) if (fields.isNamed(key)) return text.slice(fields.start, fields.end);
   return undefined;
 }
 
@@ -120,45 +123,56 @@ export function topLevelText(text: string, key: string): string | undefined {
  * comes last. Every other field keeps its bytes. The text must be valid JSON.
  */
 export function editTopLevel(text: string, edits: ReadonlyMap<string, unknown>): string {
-  const fields: string[] = [];
+  const edited: string[] = [];
   const fresh = new Map(edits);
-  for (const { at, start, end, name } of topLevelFields(text)) {
-    const key = JSON.parse(name) as string;
+  const fields = new Fields(text);
+  while (fields.next()) {
+    const key = fields.name();
     fresh.delete(key);
-    if (!edits.has(key)) fields.push(text.slice(at, end));
+    if (!edits.has(key)) edited.push(text.slice(fields.at, fields.end));
     else if (edits.get(key) !== undefined)
-      fields.push(text.slice(at, start) + JSON.stringify(edits.get(key)));
+      edited.push(text.slice(fields.at, fields.start) + JSON.stringify(edits.get(key)));
   }
   for (const [key, value] of fresh)
-    if (value !== undefined) fields.push(`${JSON.stringify(key)}:${JSON.stringify(value)}`);
-  return `{${fields.join(',')}}`;
+    if (value !== undefined) edited.push(`${JSON.stringify(key)}:${JSON.stringify(value)}`);
+  return `{${edited.join(',')}}`;
 }
 
-interface Span {
-  readonly start: number;
-  readonly end: number;
-}
+/** Goes through the top-level fields in the text of a JSON object, and tells where each stands in it. */
+class Fields {
+  /** Where the field begins, with its name. */
+  at = 0;
+  /** Where its value begins and ends. */
+  start = 0;
+  end = 0;
+  private nameEnd = 0;
+  private readonly text: string;
 
-/** Where the values of a top-level key stand, in characters of the text. */
-function* topLevelSpans(text: string, key: string): Iterable<Span> {
-  for (const { name, start, end } of topLevelFields(text))
-    if (name.includes('\\') ? JSON.parse(name) === key : name === `"${key}"`) yield { start, end };
-}
+  constructor(text: string) {
+    this.text = text;
+  }
 
-/** Every top-level field: where it and its value stand, and its name as it is quoted there. */
-function* topLevelFields(text: string): Iterable<Span & { readonly at: number; readonly name: string }> {
-  let at = skipSpace(text, 0);
-  if (text[at] !== '{') return;
-  at = skipSpace(text, at + 1);
-  while (at < text.length && text[at] === '"') {
-    const nameEnd = skipString(text, at);
-    const name = text.slice(at, nameEnd);
-    const start = skipSpace(text, skipSpace(text, nameEnd) + 1);
-    const end = skipValue(text, start);
-    yield { at, name, start, end };
-    at = skipSpace(text, end);
-    if (text[at] !== ',') return;
-    at = skipSpace(text, at + 1);
+  /** Goes on to the next field; false when there is none. */
+  next(): boolean {
+    const { text } = this;
+    const before = skipSpace(text, this.end);
+    if (text[before] !== (this.end === 0 ? '{' : ',')) return false;
+    this.at = skipSpace(text, before + 1);
+    if (text[this.at] !== '"') return false;
+    this.nameEnd = skipString(text, this.at);
+    this.start = skipSpace(text, skipSpace(text, this.nameEnd) + 1);
+    this.end = skipValue(text, this.start);
+    return true;
+  }
+
+  name(): string {
+    return JSON.parse(this.text.slice(this.at, this.nameEnd)) as string;
+  }
+
+  /** A name may be written with escapes. */
+  isNamed(key: string): boolean {
+    const written = this.text.slice(this.at + 1, this.nameEnd - 1);
+    return written.includes('\\') ? this.name() === key : written === key;
   }
 }
 
