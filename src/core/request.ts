@@ -2,7 +2,7 @@ import type { Json } from './json.ts';
 
 /**
  * What a client wants, in no one's dialect. Every protocol decodes into it and encodes from it.
- * It holds no URL, no key and no upstream model name.
+ * It holds no URL, no key and no upstream model name. What nobody said is absent or undefined; both mean the same.
  */
 export interface ChatRequest {
   /** The model as the client named it, without a thinking suffix. */
@@ -113,6 +113,8 @@ export interface ToolCallPart extends Marked {
   readonly namespace?: string;
   readonly seal?: Seal;
 }
+
+export const isCall = (part: Part): part is ToolCallPart => part.kind === 'tool-call';
 
 export interface ToolResultPart extends Marked {
   readonly kind: 'tool-result';
@@ -243,7 +245,7 @@ export interface Sampling {
   /** How many alternative replies; absent means one. */
   readonly choices?: number | undefined;
   /** Log probabilities of each token, and of how many alternatives. */
-  readonly logprobs?: { readonly top?: number } | undefined;
+  readonly logprobs?: { readonly top?: number | undefined } | undefined;
 }
 
 export const efforts = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'] as const;

@@ -1,5 +1,4 @@
 import {
-  compact,
   type Draft,
   type Json,
   noFields,
@@ -9,16 +8,17 @@ import {
   readString,
   unread,
 } from '../../core/json.ts';
-import type {
-  ChatRequest,
-  Extra,
-  Message,
-  OutputFormat,
-  Part,
-  Reasoning,
-  Sampling,
-  ToolCallPart,
-  ToolResultPart,
+import {
+  type ChatRequest,
+  type Extra,
+  isCall,
+  type Message,
+  type OutputFormat,
+  type Part,
+  type Reasoning,
+  type Sampling,
+  type ToolCallPart,
+  type ToolResultPart,
 } from '../../core/request.ts';
 import type { RouteHint } from '../protocol.ts';
 import { decodeSeal } from '../seals.ts';
@@ -152,7 +152,6 @@ const assistantFields: ReadonlySet<string> = new Set([
 const toolFields: ReadonlySet<string> = new Set([...messageFields, 'tool_call_id', 'name', 'is_error']);
 
 const noCalls: readonly ToolCallPart[] = [];
-const isCall = (part: Part): part is ToolCallPart => part.kind === 'tool-call';
 
 /** Instructions before anybody speaks are the system's; later ones stay where they are. */
 function decodeMessages(list: readonly Json[]): Pick<ChatRequest, 'system' | 'messages'> {
@@ -269,7 +268,7 @@ function decodeCall(call: Json, path: string, fallbackId: string): ToolCallPart 
     callId: readString(call['id']) || fallbackId,
     name,
     args: givenTo(said, custom !== undefined),
-    custom: custom && true,
+    custom: custom ? true : undefined,
     cache: cacheMark(call),
     extra: extraOf(call, callFields),
   };
@@ -320,7 +319,7 @@ export function decodeSampling(body: Json): Sampling {
     presencePenalty: optionalNumber(body, 'presence_penalty'),
     frequencyPenalty: optionalNumber(body, 'frequency_penalty'),
     choices: optionalNumber(body, 'n'),
-    logprobs: body['logprobs'] === true ? compact({ top }) : undefined,
+    logprobs: body['logprobs'] === true ? { top } : undefined,
   };
 }
 

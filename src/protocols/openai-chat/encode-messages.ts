@@ -1,6 +1,7 @@
 import { type Draft, type Json, readObject } from '../../core/json.ts';
 import {
   type ChatRequest,
+  isCall,
   isPlain,
   type MediaPart,
   type Message,
@@ -267,7 +268,6 @@ interface Pairs {
 
 const unpaired: Pairs = { answers: new Map(), claimed: new Set() };
 
-const isCall = (part: Part): part is ToolCallPart => part.kind === 'tool-call';
 const hasCalls = ({ parts }: Message): boolean => parts.some(isCall);
 
 function pairResults(messages: readonly Message[]): Pairs {
