@@ -138,10 +138,10 @@ export interface UpstreamSide {
   /** @throws GatewayError `bad-upstream-data`, or what an error carried inside a 200 says. */
   decodeReply(body: Json): Reply;
   /**
-   * What a whole answer cost, read without reading the rest of it: the direct lane's look. Undefined for whatever does
-   * not look like a sound answer; then `decodeReply` says what it is.
+   * What a whole answer cost, read without decoding the rest of it: the direct lane's look at the bytes that pass.
+   * Undefined for whatever does not look like a sound answer; then `decodeReply` says what it is.
    */
-  glance(body: Json): Usage | undefined;
+  glance(answer: Uint8Array): Usage | undefined;
   /** Ends in exactly one `finish` or `error`, whatever comes; says nothing after it. */
   decodeStream(): Machine<Frame, ChatEvent>;
   /** For protocols that are also spoken to an upstream over a WebSocket: one connection that has just been opened. */

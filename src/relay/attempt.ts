@@ -25,8 +25,11 @@ import { timeoutsOf } from './timeouts.ts';
 
 /** What one attempt brought: a whole answer, or a stream that has begun. */
 export type Answer =
-  | { readonly kind: 'whole'; readonly text: string; readonly usage: Usage; readonly headers: Headers }
+  | { readonly kind: 'whole'; readonly body: Whole; readonly usage: Usage; readonly headers: Headers }
   | { readonly kind: 'flow'; readonly flow: Flow; readonly headers: Headers };
+
+/** A whole answer as the client gets it: the upstream's own bytes, or text. */
+type Whole = string | Uint8Array;
 
 /** One attempt on its way out: how it is said, and what its answer must be told back as. */
 interface Passage {
@@ -50,7 +53,7 @@ export async function attemptChat(errand: Errand, attempt: Attempt): Promise<Ans
       if (!accepts(errand, attempt, response)) throw await refusal(errand, attempt, response);
       if (errand.hint.stream) return await readStream(errand, attempt, passage, response);
       if (isEventStream(response.headers)) return await streamAsWhole(errand, attempt, passage, response);
-      return readWhole(errand, attempt, passage, response.headers, await response.text());
+      return readWhole(errand, attempt, passage, response.headers, await response.bytes());
     } catch (thrown) {
       passage = withoutRefused(errand, attempt, passage, thrown);
     }
@@ -176,20 +179,31 @@ function readWhole(
   attempt: Attempt,
   passage: Passage,
   headers: Headers,
-  text: string,
+  bytes: Uint8Array,
 ): Answer {
-  const body = tryParseObject(text);
-  if (!body) throw notJson(headers);
-  if (passage.direct) {
-    const usage = passage.upstream.glance(body) ?? decodeReply(passage, body, attempt, headers).usage;
-    const shown = attempt.shownAs === undefined ? text : replaceTopLevel(text, 'model', attempt.shownAs);
-    return { kind: 'whole', text: shown, usage, headers };
-  }
-  const reply = decodeReply(passage, body, attempt, headers);
+  if (passage.direct) return passWhole(attempt, passage, headers, bytes);
+  const reply = decodeReply(passage, objectIn(bytes, headers), attempt, headers);
   const heard = overhear(errand, attempt).hearAll(passage.tools?.restoreReply(reply) ?? reply);
   const codec = errand.exchange.route.codec ?? errand.client;
   const told = codec.encodeReply(heard, echoOf(errand, attempt));
-  return { kind: 'whole', text: JSON.stringify(told), usage: reply.usage, headers };
+  return { kind: 'whole', body: JSON.stringify(told), usage: reply.usage, headers };
+}
+
+/** The upstream's own bytes, but for the model's name where the client is shown another. */
+function passWhole(attempt: Attempt, passage: Passage, headers: Headers, bytes: Uint8Array): Answer {
+  const seen = passage.upstream.glance(bytes);
+  const usage = seen ?? decodeReply(passage, objectIn(bytes, headers), attempt, headers).usage;
+  const { shownAs } = attempt;
+  const body = shownAs === undefined ? bytes : replaceTopLevel(decoder.decode(bytes), 'model', shownAs);
+  return { kind: 'whole', body, usage, headers };
+}
+
+const decoder = new TextDecoder();
+
+function objectIn(bytes: Uint8Array, headers: Headers): Json {
+  const body = tryParseObject(decoder.decode(bytes));
+  if (!body) throw notJson(headers);
+  return body;
 }
 
 function decodeReply(passage: Passage, body: Json, attempt: Attempt, headers: Headers): Reply {
@@ -225,7 +239,7 @@ async function streamAsWhole(
   lane.end();
   const reply = folder.reply();
   const told = (exchange.route.codec ?? client).encodeReply(reply, echoOf(errand, attempt));
-  return { kind: 'whole', text: JSON.stringify(told), usage: reply.usage, headers: response.headers };
+  return { kind: 'whole', body: JSON.stringify(told), usage: reply.usage, headers: response.headers };
 }
 
 async function readStream(

@@ -82,11 +82,11 @@ function whole(errand: Errand, answer: Answer): Response {
     throw new GatewayError({ kind: 'internal' }, 'A stream came where an answer was due.');
   const { record } = errand.exchange;
   record.usage = answer.usage;
-  record.bytesOut = Buffer.byteLength(answer.text);
+  record.bytesOut = Buffer.byteLength(answer.body);
   record.firstByteMs = Math.round(performance.now() - record.startedAt);
   const headers = reports(errand);
   headers['content-type'] = 'application/json';
-  return finished(errand, new Response(answer.text, { headers }));
+  return finished(errand, new Response(answer.body, { headers }));
 }
 
 /** Closes the books of a request whose answer is complete. */

@@ -1,5 +1,6 @@
-import { folding, type Reply, spell, type Usage } from '../../core/event.ts';
-import { type Draft, type Json, readArray, readObject, readObjects } from '../../core/json.ts';
+import { folding, type Reply, spell } from '../../core/event.ts';
+import { type Draft, type Json, noFields, readArray, readObject, readObjects } from '../../core/json.ts';
+import { glancing } from '../glance.ts';
 import type { Echo } from '../protocol.ts';
 import { EventDecoder } from './decode-stream.ts';
 import { EventEncoder } from './encode-stream.ts';
@@ -18,9 +19,11 @@ export function decodeReply(body: Json): Reply {
   return folder.reply();
 }
 
-/** The usage of an answer that has content and is no error. */
-export const glance = (body: Json): Usage | undefined =>
-  body.type === 'message' && readArray(body.content) ? decodeUsage(readObject(body.usage) ?? {}) : undefined;
+export const glance = glancing({
+  field: 'usage',
+  usageOf: ({ usage }) => decodeUsage(readObject(usage) ?? noFields),
+  isSound: ({ type, content }) => type === 'message' && readArray(content) !== undefined,
+});
 
 function tellReply(body: Json, events: EventDecoder): void {
   if (body.type === 'error' || body.error) return events.fail(decodeErrorEvent({ ...body, type: 'error' }));

@@ -1,6 +1,7 @@
-import { type FinishReason, folding, type Reply, type Usage } from '../../core/event.ts';
+import { type FinishReason, folding, type Reply } from '../../core/event.ts';
 import { compact, type Json, readArray, readObject } from '../../core/json.ts';
 import type { Part } from '../../core/request.ts';
+import { glancing } from '../glance.ts';
 import type { Drop, Echo } from '../protocol.ts';
 import { encodeSeal } from '../seals.ts';
 import { decodeChunks } from './decode-stream.ts';
@@ -20,11 +21,11 @@ export function decodeReply(body: Json): Reply {
   return folder.reply();
 }
 
-/** The usage of an answer that has candidates and is no error. */
-export const glance = (body: Json): Usage | undefined =>
-  readArray(body.candidates)?.length && !body.error
-    ? readUsage(camel(readObject(body.usageMetadata) ?? {}))
-    : undefined;
+export const glance = glancing({
+  field: 'usageMetadata',
+  usageOf: ({ usageMetadata }) => readUsage(camel(readObject(usageMetadata) ?? {})),
+  isSound: ({ error, candidates }) => !error && (readArray(candidates)?.length ?? 0) > 0,
+});
 
 /** A whole answer as GenerateContentResponse. */
 export function encodeReply(reply: Reply, echo: Echo): Json {

@@ -1,8 +1,9 @@
 import { GatewayError } from '../../core/error.ts';
-import { type FinishReason, folding, noUsage, type Reply, type Usage } from '../../core/event.ts';
+import { type FinishReason, folding, type Reply } from '../../core/event.ts';
 import { type Draft, type Json, readArray } from '../../core/json.ts';
 import type { ChatRequest, Citation, Part, Seal, ToolCallPart } from '../../core/request.ts';
 import { readErrorWords, statusOfWords, upstreamError } from '../errors.ts';
+import { glancing } from '../glance.ts';
 import type { Drop, Echo } from '../protocol.ts';
 import { encodeSeal } from '../seals.ts';
 import { Chunks } from './decode-chunk.ts';
@@ -26,9 +27,11 @@ export function decodeReply(body: Json): Reply {
   return folder.reply();
 }
 
-/** The usage of an answer that has choices and no error. */
-export const glance = (body: Json): Usage | undefined =>
-  body['error'] || !readArray(body['choices'])?.length ? undefined : (decodeUsage(body['usage']) ?? noUsage);
+export const glance = glancing({
+  field: 'usage',
+  usageOf: ({ usage }) => decodeUsage(usage),
+  isSound: ({ error, choices }) => !error && (readArray(choices)?.length ?? 0) > 0,
+});
 
 function notCompletion(body: Json): GatewayError {
   const words = readErrorWords(body);

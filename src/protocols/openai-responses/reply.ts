@@ -1,5 +1,6 @@
-import { folding, noUsage, type Reply, spell, type Usage } from '../../core/event.ts';
+import { folding, type Reply, spell } from '../../core/event.ts';
 import { type Json, readArray, readObject } from '../../core/json.ts';
+import { glancing } from '../glance.ts';
 import type { Echo } from '../protocol.ts';
 import { decodeEvents } from './decode-stream.ts';
 import { encodeEvents } from './encode-stream.ts';
@@ -14,9 +15,11 @@ export function decodeReply(body: Json): Reply {
   return folder.reply();
 }
 
-/** The usage of a response that has come to its end without failing. */
-export const glance = (body: Json): Usage | undefined =>
-  body.error || !readArray(body.output) ? undefined : (readUsage(readObject(body.usage)) ?? noUsage);
+/** A response that failed counts as well, so its end alone does not tell. */
+export const glance = glancing({
+  usageOf: ({ usage }) => readUsage(readObject(usage)),
+  isSound: ({ error, output }) => !error && readArray(output) !== undefined,
+});
 
 /** The response that the last event of the stream would hold. */
 export function encodeReply(reply: Reply, echo: Echo): Json {
