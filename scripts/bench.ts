@@ -3,7 +3,7 @@ import { cpus, loadavg, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { generator } from './bench/generator.ts';
-import { isDirect, type Lane, openLanes } from './bench/lanes.ts';
+import { isDirect, type Lane, lanes, openLanes } from './bench/lanes.ts';
 import {
   measureLanes,
   measureRest,
@@ -19,7 +19,7 @@ import { root } from './run/step.ts';
 
 /**
  * `npm run bench`: what the gateway costs beside a plain pass-through (and nginx where it is installed), on this
- * machine, on loopback, in about five minutes. Builds the binary first.
+ * machine, on loopback, in about six minutes. Builds the binary first.
  *
  *   npm run bench -- [--json] [--gate] [--trials 3] [--seconds 1] [--binary FILE]
  *
@@ -64,7 +64,7 @@ async function measureAll(): Promise<Results> {
   const own = await gateway({ ...setting, home: folder('gateway') }, 0);
   const targets: Targets = { 'pass-through': plain, ...(proxy && { nginx: proxy }), gateway: own };
   progress(`lanes: ${effort.trials} trials of ${effort.seconds} s`);
-  const cells = await measureLanes(load, targets, effort);
+  const cells = await measureLanes(load, targets, lanes, effort);
 
   progress('1,000 open streams, and 2,000');
   const streamMemory: StreamMemory[] = [];

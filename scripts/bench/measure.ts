@@ -1,7 +1,7 @@
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Generator } from './generator.ts';
-import { jobFor, type Lane, laneName, lanes, openStreams, same, yardstick } from './lanes.ts';
+import { jobFor, type Lane, laneName, openStreams, same, yardstick } from './lanes.ts';
 import { cpuMs, residentMb } from './process.ts';
 import { gateway, type GatewaySetting, type Target } from './targets.ts';
 
@@ -21,8 +21,18 @@ export interface Cell {
   readonly cpuMicrosPerRequest: Spread;
   readonly p50Ms: Spread;
   readonly p99Ms: Spread;
+  /** Only the gateway's: how it stands to each other target, by the target's name. */
+  readonly beside: Readonly<Record<string, Ratio>>;
   readonly faults: number;
   readonly fault?: string;
+}
+
+/** The gateway beside another target on the same upstream: the median of pairs of trials, one right after the other. */
+export interface Ratio {
+  /** Requests per second over the other's. */
+  readonly perSecond: Spread;
+  /** The other's processor time per request over the gateway's: 1 is as good, 0.5 takes twice as long. */
+  readonly cpu: Spread;
 }
 
 /** What one trial of one cell came to. */
@@ -35,6 +45,9 @@ interface Trial {
   readonly fault?: string;
 }
 
+/** One trial of each target on one lane, by the target's name. */
+type Turn = Readonly<Record<string, Trial>>;
+
 export interface Effort {
   readonly trials: number;
   readonly seconds: number;
@@ -42,47 +55,76 @@ export interface Effort {
 
 export type Targets = Readonly<Record<string, Target>>;
 
+/** Whole answers are soon over, so they are tried this many times as often as streams. */
+const wholeTrials = 3;
+
 /**
- * Runs every cell once per trial, in another order each time, so that what else the machine does hits all alike.
- * The gateway takes every lane; the others those that need no translation.
+ * Runs every lane through every target, one lane after the other. On a lane the gateway and the others take turns,
+ * because a machine that others use as well changes its pace within seconds: a share is that of one moment. The lane is
+ * not left before its trials are done, because the engine forgets compiled code that nobody runs for some seconds.
+ * The gateway takes every lane; the others those of their words that need no translation.
  */
 export async function measureLanes(
   load: Generator,
   targets: Targets,
+  lanes: readonly Lane[],
   effort: Effort,
 ): Promise<readonly Cell[]> {
-  const cells = Object.keys(targets).flatMap((target) => {
-    const own = target === 'gateway' ? lanes : lanes.filter((lane) => same(lane, yardstick(lane)));
-    return own.map((lane) => ({ target, lane, trials: [] as Trial[] }));
-  });
-  for (const { target, lane } of cells) await warmUp(load, targets[target], lane);
-  for (let round = 0; round < effort.trials; round += 1) {
-    for (const cell of shuffled(cells)) {
-      cell.trials.push(await tryOnce(load, targets[cell.target], cell.lane, effort.seconds));
+  const names = Object.keys(targets);
+  const asked = (target: string, lane: Lane): Lane => (target === 'gateway' ? lane : yardstick(lane));
+  const turns = new Map<Lane, readonly Turn[]>();
+  for (const lane of shuffled(lanes)) {
+    for (const target of names) await warmUp(load, targets[target], asked(target, lane));
+    const taken: Turn[] = [];
+    while (taken.length < effort.trials * (lane.stream ? 1 : wholeTrials)) {
+      const turn: Record<string, Trial> = {};
+      for (const target of shuffled(names))
+        turn[target] = await tryOnce(load, targets[target], asked(target, lane), effort.seconds);
+      taken.push(turn);
     }
+    turns.set(lane, taken);
   }
-  return cells.map(({ target, lane, trials }) => {
-    const fault = trials.find((trial) => trial.fault !== undefined)?.fault;
-    return {
-      lane,
-      target,
-      perSecond: spread(trials.map((trial) => trial.perSecond)),
-      cpuMicrosPerRequest: spread(trials.map((trial) => trial.cpuMicros)),
-      p50Ms: spread(trials.map((trial) => trial.p50Ms)),
-      p99Ms: spread(trials.map((trial) => trial.p99Ms)),
-      faults: trials.reduce((sum, trial) => sum + trial.faults, 0),
-      ...(fault !== undefined && { fault }),
-    };
-  });
+  return names.flatMap((target) =>
+    lanes.filter((lane) => same(lane, asked(target, lane))).map((lane) => cellOf(target, lane, turns)),
+  );
+}
+
+/** Another target's trials of one lane are those beside every lane that it is the yardstick of. */
+function cellOf(target: string, lane: Lane, turns: ReadonlyMap<Lane, readonly Turn[]>): Cell {
+  const own = target === 'gateway';
+  const taken = [...turns].flatMap(([asked, of]) => (same(own ? asked : yardstick(asked), lane) ? of : []));
+  const trials = taken.map((turn) => turn[target]!);
+  const fault = trials.find((trial) => trial.fault !== undefined)?.fault;
+  const others = own ? Object.keys(taken[0] ?? {}).filter((name) => name !== target) : [];
+  return {
+    lane,
+    target,
+    perSecond: spread(trials.map((trial) => trial.perSecond)),
+    cpuMicrosPerRequest: spread(trials.map((trial) => trial.cpuMicros)),
+    p50Ms: spread(trials.map((trial) => trial.p50Ms)),
+    p99Ms: spread(trials.map((trial) => trial.p99Ms)),
+    beside: Object.fromEntries(others.map((other) => [other, ratio(taken, target, other)])),
+    faults: trials.reduce((sum, trial) => sum + trial.faults, 0),
+    ...(fault !== undefined && { fault }),
+  };
+}
+
+function ratio(taken: readonly Turn[], target: string, other: string): Ratio {
+  const of = (read: (own: Trial, beside: Trial) => number) =>
+    spread(taken.map((turn) => read(turn[target]!, turn[other]!)));
+  return {
+    perSecond: of((own, beside) => own.perSecond / beside.perSecond),
+    cpu: of((own, beside) => beside.cpuMicros / own.cpuMicros),
+  };
 }
 
 /** The longest warm-up of a lane, in slices of two seconds, and how many in a row may bring nothing before it ends. */
 const mostSlices = 12;
-const idleSlices = 3;
+const idleSlices = 4;
 
 /**
  * Code is compiled while it runs, on the same core: what a start costs once is no cost of a request. A lane of whole
- * answers is warm when its cost no longer falls; the streams that come after them run the same code.
+ * answers is warm when its cost no longer falls; a stream runs the same code a hundred times.
  */
 async function warmUp(load: Generator, target: Target | undefined, lane: Lane): Promise<void> {
   if (lane.stream) return void (await tryOnce(load, target, lane, 1));

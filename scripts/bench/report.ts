@@ -1,5 +1,5 @@
-import { aimOf, isDirect, type Lane, laneName, lanes, same, yardstick } from './lanes.ts';
-import type { Cell, Rest, Spread, StreamMemory } from './measure.ts';
+import { aimOf, isDirect, laneName, lanes, same } from './lanes.ts';
+import type { Cell, Ratio, Rest, Spread, StreamMemory } from './measure.ts';
 
 /** All numbers of one run; what `--json` prints, with `aims` added. */
 export interface Results {
@@ -16,24 +16,6 @@ export interface Aim {
   readonly aim: string;
   readonly is: string;
   readonly met: boolean;
-}
-
-/** The gateway on one lane beside another target on the same upstream. */
-export interface Ratio {
-  /** Requests per second over the other's. */
-  readonly perSecond: number;
-  /** The other's processor time per request over the gateway's: 1 is as good, 0.5 takes twice as long. */
-  readonly cpu: number;
-}
-
-function ratioTo(cells: readonly Cell[], lane: Lane, target: string): Ratio | undefined {
-  const own = cells.find((cell) => cell.target === 'gateway' && same(cell.lane, lane));
-  const other = cells.find((cell) => cell.target === target && same(cell.lane, yardstick(lane)));
-  if (own === undefined || other === undefined) return undefined;
-  return {
-    perSecond: own.perSecond.median / other.perSecond.median,
-    cpu: other.cpuMicrosPerRequest.median / own.cpuMicrosPerRequest.median,
-  };
 }
 
 const aimReadyMs = 150;
@@ -61,8 +43,8 @@ function slowestPair(cells: readonly Cell[]): Aim {
 /** Processor time counts: requests per second flatter when the load generator is the limit, and suffer when others use the machine. */
 export function aimsOf({ cells, rest, streamMemory }: Results): readonly Aim[] {
   const own = cells.filter((cell) => cell.target === 'gateway');
-  const shares = own.map(({ lane }): Aim => {
-    const share = ratioTo(cells, lane, 'pass-through')?.cpu ?? 0;
+  const shares = own.map(({ lane, beside }): Aim => {
+    const share = beside['pass-through']?.cpu.median ?? 0;
     const kind = isDirect(lane) ? 'direct' : 'translated';
     return {
       what: `${kind}: ${laneName(lane)}`,
@@ -107,7 +89,7 @@ export function render(results: Results): string {
       amount(cell.cpuMicrosPerRequest, 0),
       cell.p50Ms.median.toFixed(2),
       cell.p99Ms.median.toFixed(2),
-      ...others.map((other) => (cell.target === 'gateway' ? share(ratioTo(cells, cell.lane, other)) : '')),
+      ...others.map((other) => share(cell.beside[other])),
     ]);
   const heads = ['lane', 'through', 'requests/s', 'CPU us/request', 'p50 ms', 'p99 ms'];
   const memory = streamMemory.map(({ lane, target, streams, complete, kibPerStream }) => [
@@ -119,7 +101,7 @@ export function render(results: Results): string {
   const faults = cells.filter((cell) => cell.faults > 0);
   return [
     `${results.version} on ${results.machine}`,
-    'Median of the trials (lowest to highest). Shares are requests/s, then CPU per request, of the other target.',
+    'Median of the trials (lowest to highest). Shares are requests/s, then CPU per request (lowest to highest), of the other target, trial beside trial.',
     table([...heads, ...others.map((other) => `of ${other}`)], rows),
     table(['open at once', 'through', 'complete', 'KiB/stream'], memory),
     `start to ready: p50 ${amount(rest.readyMs, 0)} ms over ${rest.starts} starts; at rest ${rest.idleMb.toFixed(0)} MiB`,
@@ -138,7 +120,7 @@ const amount = ({ median, min, max }: Spread, digits: number): string =>
   `${median.toFixed(digits)} (${min.toFixed(digits)}-${max.toFixed(digits)})`;
 
 const share = (ratio: Ratio | undefined): string =>
-  ratio === undefined ? '' : `${ratio.perSecond.toFixed(2)}, ${ratio.cpu.toFixed(2)}`;
+  ratio === undefined ? '' : `${ratio.perSecond.median.toFixed(2)}, ${amount(ratio.cpu, 2)}`;
 
 /** The first two columns to the left, numbers to the right. */
 function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
