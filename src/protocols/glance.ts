@@ -27,16 +27,15 @@ export const glancing =
 
 const decoder = new TextDecoder();
 
-/** No usage with all that may follow it is longer, in bytes. */
-const longestEnd = 4_096;
+/** A usage with what may follow it takes no more bytes; for one that does, the whole answer is read. */
+const endBytes = 1_024;
 
 /**
  * The last fields of a JSON object, from the named one on. A quoted name cannot occur inside a string of JSON, and what
  * follows one that is nested deeper closes more braces than are put back.
  */
-function fieldsFrom({ buffer, byteOffset, byteLength }: Uint8Array, field: string): Json | undefined {
-  const length = Math.min(byteLength, longestEnd);
-  const end = Buffer.from(buffer, byteOffset + byteLength - length, length);
+function fieldsFrom(answer: Uint8Array, field: string): Json | undefined {
+  const end = decoder.decode(answer.subarray(-endBytes));
   const at = end.lastIndexOf(`"${field}"`);
-  return at < 0 ? undefined : tryParseObject(`{${end.toString('latin1', at)}`);
+  return at < 0 ? undefined : tryParseObject(`{${end.slice(at)}`);
 }

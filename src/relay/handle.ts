@@ -84,9 +84,10 @@ function whole(errand: Errand, answer: Answer): Response {
   record.usage = answer.usage;
   record.bytesOut = Buffer.byteLength(answer.body);
   record.firstByteMs = Math.round(performance.now() - record.startedAt);
-  const headers = reports(errand);
-  headers['content-type'] = 'application/json';
-  return finished(errand, new Response(answer.body, { headers }));
+  const reported = reports(errand);
+  reported['content-type'] = 'application/json';
+  // A response is made of Headers in half of the time that it takes to be made of a record.
+  return finished(errand, new Response(answer.body, { headers: new Headers(reported) }));
 }
 
 /** Closes the books of a request whose answer is complete. */
