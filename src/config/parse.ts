@@ -78,6 +78,8 @@ function inOrder(faults: readonly ConfigFault[]): ConfigFault[] {
 
 /** What TypeBox itself still holds against the value: rules of a channel's schema that `decode` does not know. */
 function leftOver(schema: TObject, config: Config, checked: Checked): ConfigFault[] {
+  // A look for errors costs several times as much as the answer that there are none.
+  if (Value.Check(schema, config)) return [];
   const [error] = Value.Errors(schema, config);
   if (!error) return [];
   const keys = error.path.split('/').slice(1);
@@ -114,13 +116,11 @@ function apply(override: Override, config: Config, schema: TSchema, reader: Read
 }
 
 function readerOf(document: Document, schema: TObject, environment: Environment, report: Report): Reader {
-  const paths = [...rowsOf(schema)].map(({ path }) => path);
   return {
     document,
     environment,
     aliases: { left: 1000 },
-    elsewhere: (name) =>
-      renamed.get(name) ?? paths.find((path) => path.endsWith(`.${name}`) && !path.includes('*')),
+    elsewhere: (name) => renamed.get(name) ?? placeOf(name, schema),
     fault: (at, message, expected) => {
       report.faults.push(report.faultAtOffset(at.offset, at.path, message, expected));
     },
@@ -137,6 +137,12 @@ function readerOf(document: Document, schema: TObject, environment: Environment,
     },
     seen: (at) => report.offsets.set(at.path, at.offset),
   };
+}
+
+/** Where the document has a key of this name below the top. */
+function placeOf(name: string, schema: TObject): string | undefined {
+  for (const { path } of rowsOf(schema)) if (path.endsWith(`.${name}`) && !path.includes('*')) return path;
+  return undefined;
 }
 
 /** Names that older versions of the reference used. */

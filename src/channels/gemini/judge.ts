@@ -15,19 +15,24 @@ export function judge(error: GatewayError, now: number): GatewayError {
   return error.with({ scope, retryAfterMs: untilMidnightPacific(now) });
 }
 
-const clock = new Intl.DateTimeFormat('en-US', {
-  timeZone: 'America/Los_Angeles',
-  hourCycle: 'h23',
-  hour: 'numeric',
-  minute: 'numeric',
-  second: 'numeric',
-});
+let california: Intl.DateTimeFormat | undefined;
+
+/** Made when it is first needed: loading what it knows of time zones takes a sixth of a start. */
+const clock = (): Intl.DateTimeFormat =>
+  (california ??= new Intl.DateTimeFormat('en-US', {
+    timeZone: 'America/Los_Angeles',
+    hourCycle: 'h23',
+    hour: 'numeric',
+    minute: 'numeric',
+    second: 'numeric',
+  }));
 
 const dayMs = 24 * 60 * 60 * 1000;
 
 /** Milliseconds until the clock in California shows midnight; an hour off on the two days when it is changed. */
 export function untilMidnightPacific(now: number): number {
-  const part = (type: string) => Number(clock.formatToParts(now).find((found) => found.type === type)?.value);
+  const parts = clock().formatToParts(now);
+  const part = (type: string) => Number(parts.find((found) => found.type === type)?.value);
   const passedMs = ((part('hour') * 60 + part('minute')) * 60 + part('second')) * 1000 + (now % 1000);
   return dayMs - passedMs;
 }
