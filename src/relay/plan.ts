@@ -2,6 +2,7 @@ import type { Account } from '../accounts/account.ts';
 import type { Connection } from '../channels/channel.ts';
 import type { Runtime } from '../config/runtime.ts';
 import type { ModelCard } from '../core/model.ts';
+import { rememberedBy } from '../core/remember.ts';
 import type { Reasoning } from '../core/request.ts';
 import type { Candidate } from '../models/resolve.ts';
 import { splitSuffix, type Suffixed } from '../models/suffix.ts';
@@ -49,19 +50,10 @@ export function named(runtime: Runtime, asked: string): Suffixed {
   return by === undefined || by === 'any-name' ? splitSuffix(asked) : { name: asked };
 }
 
-const known = new WeakMap<readonly Candidate[], readonly Attempt[]>();
-
 /** The attempts a registry entry stands for. The registry never changes, so they are spelled out once. */
-export function optionsFor(candidates: readonly Candidate[]): readonly Attempt[] {
-  let options = known.get(candidates);
-  if (!options) {
-    options = candidates.flatMap((candidate) =>
-      candidate.accounts.map((account) => attempt(candidate, account)),
-    );
-    known.set(candidates, options);
-  }
-  return options;
-}
+export const optionsFor = rememberedBy((candidates: readonly Candidate[]): readonly Attempt[] =>
+  candidates.flatMap((candidate) => candidate.accounts.map((account) => attempt(candidate, account))),
+);
 
 function attempt(candidate: Candidate, account: Account): Attempt {
   const { connection, model, card, name, forceMapping } = candidate;

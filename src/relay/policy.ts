@@ -1,16 +1,11 @@
 import { defaultPolicy, type Policy } from '../accounts/policy.ts';
 import { limitsOf } from '../accounts/limits.ts';
 import type { Config } from '../config/schema.ts';
+import { rememberedBy } from '../core/remember.ts';
 import { durationMs } from '../protocols/waits.ts';
 
-const known = new WeakMap<Config, Policy>();
-
-/** What a config says of routing; read once. */
-export function policyOf(config: Config): Policy {
-  let policy = known.get(config);
-  if (policy === undefined) known.set(config, (policy = read(config)));
-  return policy;
-}
+/** What a config says of routing. */
+export const policyOf = rememberedBy(read);
 
 function read(config: Config): Policy {
   const { routing } = config;

@@ -1,5 +1,6 @@
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { GatewayError } from '../core/error.ts';
+import { rememberedBy } from '../core/remember.ts';
 import { type Reader, readerOf } from './reader.ts';
 import { failureHeader } from './socks.ts';
 import { brokenBody, proxyRefused, socksFailed, transportError } from './transport-error.ts';
@@ -300,19 +301,10 @@ interface Allowed {
   readonly prefixes: readonly string[];
 }
 
-const allowLists = new WeakMap<readonly string[], Allowed>();
-
-function allowed(list: readonly string[]): Allowed {
-  let known = allowLists.get(list);
-  if (!known) {
-    known = {
-      names: list.filter((name) => !name.endsWith('*') && !neverFromClient.has(name)),
-      prefixes: list.filter((name) => name.endsWith('*')).map((name) => name.slice(0, -1)),
-    };
-    allowLists.set(list, known);
-  }
-  return known;
-}
+const allowed = rememberedBy((list: readonly string[]): Allowed => ({
+  names: list.filter((name) => !name.endsWith('*') && !neverFromClient.has(name)),
+  prefixes: list.filter((name) => name.endsWith('*')).map((name) => name.slice(0, -1)),
+}));
 
 /** An upstream's headers that a client may see. */
 export function responseHeaders(upstreamHeaders: Headers): Headers {

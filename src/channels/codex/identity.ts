@@ -3,6 +3,7 @@ import { textField } from '../../accounts/fields.ts';
 import type { Identity } from '../../accounts/login.ts';
 import { GatewayError } from '../../core/error.ts';
 import { compact, type Json, readNumber, readObject, readString } from '../../core/json.ts';
+import { rememberedBy } from '../../core/remember.ts';
 
 /**
  * Who a ChatGPT login is. Its tokens say it in their claims; no signature is checked, because the file that they come
@@ -20,14 +21,8 @@ export interface Holder {
   readonly expiresAt?: number;
 }
 
-const known = new WeakMap<Json, Holder>();
-
 /** A file's holder. Every request asks for it, so the tokens of a file are read once. */
-export function holderOf(fields: Json): Holder {
-  let holder = known.get(fields);
-  if (holder === undefined) known.set(fields, (holder = read(fields)));
-  return holder;
-}
+export const holderOf = rememberedBy(read);
 
 /** Its own fields count first, then the id token, then the access token. */
 function read(fields: Json): Holder {
