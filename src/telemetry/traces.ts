@@ -42,7 +42,8 @@ export const traceLimits = {
   ttlMs: 7 * 24 * 3_600_000,
 };
 
-const mostInMemory = 5_000;
+/** Enough to bridge the time until the disk's turn. Records that are kept longer grow old, and cost full collections. */
+const mostInMemory = 500;
 const writeEveryMs = 250;
 /** What one turn writes. A gateway busier than that keeps on disk whatever failed, and of the rest what there is time for. */
 const mostPerTurn = 100;

@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test';
 import { ring } from '../../src/telemetry/ring.ts';
+import { random } from '../support/random.ts';
 
 test('keeps the newest lines and at most as many as it may', () => {
   const kept = ring(3, 1_000);
@@ -8,12 +9,37 @@ test('keeps the newest lines and at most as many as it may', () => {
   expect(kept.read({ limit: 2 }).lines).toEqual(['d', 'e']);
 });
 
-test('keeps no more characters than it may, but always the newest line', () => {
+test('keeps no more bytes than it may, and leaves out a line that alone is larger', () => {
   const kept = ring(100, 10);
-  for (const line of ['aaaa', 'bbbb', 'cccc']) kept.add(line, 1_000);
+  for (const line of ['aaaa', 'bbbb', 'cccc', 'd'.repeat(50)]) kept.add(line, 1_000);
   expect(kept.read({}).lines).toEqual(['bbbb', 'cccc']);
-  kept.add('d'.repeat(50), 1_000);
-  expect(kept.read({}).lines).toEqual(['d'.repeat(50)]);
+});
+
+test('gives back the newest lines as they were, however long they are and whatever they are made of', () => {
+  const { below, pick, oneIn } = random(7);
+  const shapes = ['x', 'é', '漢', '😀'];
+  for (const [most, bytes] of [
+    [50, 2_000],
+    [7, 100_000],
+    [1_000, 300_000],
+  ] as const) {
+    const kept = ring(most, bytes);
+    const added: string[] = [];
+    for (let count = 0; count < 3_000; count++) {
+      added.push(pick(shapes).repeat(1 + below(200)) + count);
+      kept.add(added.at(-1)!, count);
+      if (oneIn(400)) {
+        expect(kept.read({}).lines).toEqual(added.slice(-kept.read({}).lines.length));
+        expect(kept.clear()).toBeGreaterThan(0);
+        added.length = 0;
+      }
+    }
+    const { lines } = kept.read({});
+    expect(lines).toEqual(added.slice(-lines.length));
+    expect(lines.length).toBeGreaterThan(2);
+    expect(lines.length).toBeLessThanOrEqual(most);
+    expect(Buffer.byteLength(lines.join(''))).toBeLessThanOrEqual(bytes);
+  }
 });
 
 test('gives lines of one millisecond times of their own, also after it has wrapped around', () => {

@@ -1,6 +1,12 @@
 /** Conversations that are remembered at a time; the one asked about longest ago makes room. */
 const most = 50_000;
 
+/**
+ * As long as there are fewer, nobody's turn to make room is near, and their order is left alone: what moves in a small Map
+ * all the time leaves a chain of tables behind that only a full collection takes away.
+ */
+const crowded = most / 2;
+
 interface Binding {
   /** Which seat served it: an account and an upstream model. */
   seat: string;
@@ -25,13 +31,16 @@ export class Affinity {
   }
 
   bind(conversation: string, seat: string, untilMs: number): void {
+    const { bindings } = this;
     const key = hashOf(conversation);
-    const binding = this.bindings.get(key) ?? { seat, untilMs };
+    const known = bindings.get(key);
+    const binding = known ?? { seat, untilMs };
     binding.seat = seat;
     binding.untilMs = untilMs;
-    this.bindings.delete(key);
-    this.bindings.set(key, binding);
-    if (this.bindings.size <= most) return;
+    if (known && bindings.size < crowded) return;
+    bindings.delete(key);
+    bindings.set(key, binding);
+    if (bindings.size <= most) return;
     for (const oldest of this.bindings.keys()) {
       this.bindings.delete(oldest);
       return;
