@@ -1,3 +1,4 @@
+import { Clock, type Timed } from '../core/clock.ts';
 import { asGatewayError, type GatewayError } from '../core/error.ts';
 import type { Reader } from '../wire/reader.ts';
 import type { Lane } from './lane.ts';
@@ -66,7 +67,8 @@ export const pipe = (coming: Flow | Promise<Flow>, options: PipeOptions): Readab
   new ReadableStream<Uint8Array>(new Pipe(coming, options), { highWaterMark: 0 });
 
 /** A class, because thousands are open at once: a stream in flight then holds its state and no code of its own. */
-class Pipe {
+class Pipe implements Timed {
+  place = -1;
   private flow: Flow | undefined;
   private over = false;
   private begun = false;
@@ -82,12 +84,12 @@ class Pipe {
     const late = coming instanceof Promise;
     this.flow = late ? undefined : coming;
     // A flow that is still on its way has kept the client waiting already.
-    this.lastMs = late ? 0 : Date.now();
+    this.lastMs = late ? -Infinity : performance.now();
   }
 
   start(controller: ReadableStreamDefaultController<Uint8Array>): void {
     this.out = controller;
-    if (this.options.heartbeatMs > 0) watch(this);
+    if (this.options.heartbeatMs > 0) heartbeats.add(this);
   }
 
   async pull(): Promise<void> {
@@ -108,8 +110,8 @@ class Pipe {
     this.close(undefined, true);
   }
 
-  /** Keeps a client that has waited for long; called by the clock. */
-  beat(nowMs: number): void {
+  /** Keeps a client that has waited for long. */
+  tick(nowMs: number): void {
     if (this.waiting && nowMs - this.lastMs >= this.options.heartbeatMs) this.send([this.options.heartbeat]);
   }
 
@@ -134,7 +136,7 @@ class Pipe {
       this.bytes += bytes.byteLength;
       this.out?.enqueue(bytes);
     }
-    this.lastMs = Date.now();
+    this.lastMs = performance.now();
   }
 
   private first(): void {
@@ -145,24 +147,11 @@ class Pipe {
   private close(error?: GatewayError, left = false): void {
     if (this.over) return;
     this.over = true;
-    pipes.delete(this);
+    heartbeats.remove(this);
     this.flow?.reader?.cancel();
     if (!left) this.out?.close();
     this.options.closed({ flow: this.flow, left, bytes: this.bytes, ...(error ? { error } : {}) });
   }
 }
 
-/** One clock for the heartbeats of all streams. */
-const pipes = new Set<Pipe>();
-let ticking: ReturnType<typeof setInterval> | undefined;
-
-function watch(pipe: Pipe): void {
-  pipes.add(pipe);
-  ticking ??= setInterval(() => {
-    const nowMs = Date.now();
-    for (const each of pipes) each.beat(nowMs);
-    if (pipes.size > 0) return;
-    clearInterval(ticking);
-    ticking = undefined;
-  }, 250);
-}
+const heartbeats = new Clock(250);

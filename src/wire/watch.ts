@@ -1,3 +1,4 @@
+import { Clock, type Timed } from '../core/clock.ts';
 import { GatewayError, type Phase } from '../core/error.ts';
 import { reacts } from './reach.ts';
 import type { Destination } from './transport-error.ts';
@@ -14,7 +15,7 @@ export interface Timeouts {
 }
 
 /** The deadlines of one exchange, one phase after the other, and the signal that ends it. */
-export class Watch {
+export class Watch implements Timed {
   private readonly abort = new AbortController();
   /** What is to be done at `dueAt`; undefined while no phase has a deadline. */
   private due: ((watch: Watch) => void) | undefined;
@@ -22,8 +23,7 @@ export class Watch {
   /** When somebody began to wait for the body; 0 while nobody does. */
   private waitingSince = 0;
   private headersDue = true;
-  /** Where it stands among those that have a deadline; -1 while it has none. */
-  private place = -1;
+  place = -1;
 
   constructor(
     private readonly client: AbortSignal,
@@ -96,8 +96,8 @@ export class Watch {
     return destinationOf(this.outgoing, this.out);
   }
 
-  /** Looks whether the deadline has come; called by the clock. */
-  look(nowMs: number): void {
+  /** Looks whether the deadline has come. */
+  tick(nowMs: number): void {
     const { due } = this;
     if (due === undefined || nowMs < this.dueAt) return;
     this.disarm();
@@ -107,39 +107,16 @@ export class Watch {
   private arm(ms: number, due: (watch: Watch) => void): void {
     this.due = due;
     this.dueAt = performance.now() + ms;
-    if (this.place < 0) this.place = watches.push(this) - 1;
-    clock ??= setInterval(tick, tickMs);
+    deadlines.add(this);
   }
 
-  /** The last of the list takes its place. */
   private disarm(): void {
     this.due = undefined;
-    if (this.place < 0) return;
-    const last = watches.pop()!;
-    if (last !== this) {
-      watches[this.place] = last;
-      last.place = this.place;
-    }
-    this.place = -1;
+    deadlines.remove(this);
   }
 }
 
-/**
- * One clock for all deadlines: two timers an exchange cost more than anything else in it (measured on loopback). A list
- * and no Set: what comes and goes in a Set leaves a chain of tables behind that only a full collection takes away.
- */
-const watches: Watch[] = [];
-const tickMs = 25;
-let clock: ReturnType<typeof setInterval> | undefined;
-
-function tick(): void {
-  const nowMs = performance.now();
-  // From the end, because a watch whose deadline has come leaves its place to the last one.
-  for (let place = watches.length - 1; place >= 0; place--) watches[place]?.look(nowMs);
-  if (watches.length > 0) return;
-  clearInterval(clock);
-  clock = undefined;
-}
+const deadlines = new Clock(25);
 
 const onConnectDue = (watch: Watch) => void watch.connectDue();
 const onFirstByteDue = (watch: Watch) => watch.firstByteDue();
