@@ -57,7 +57,7 @@ async function count(request: Errand): Promise<Response> {
 async function raw(request: Errand): Promise<Response> {
   narrowRaw(request);
   const answer = await tryEach(request, attemptRaw);
-  return passOn(request, answer, reports(request));
+  return reported(request, passOn(request, answer));
 }
 
 /** The same for a form, which is sent on while it comes. */
@@ -84,10 +84,9 @@ function whole(errand: Errand, answer: Answer): Response {
   record.usage = answer.usage;
   record.bytesOut = Buffer.byteLength(answer.body);
   record.firstByteMs = Math.round(performance.now() - record.startedAt);
-  const reported = reports(errand);
-  reported['content-type'] = 'application/json';
-  // A response is made of Headers in half of the time that it takes to be made of a record.
-  return finished(errand, new Response(answer.body, { headers: new Headers(reported) }));
+  const response = new Response(answer.body);
+  response.headers.set('content-type', 'application/json');
+  return finished(errand, reported(errand, response));
 }
 
 /** Closes the books of a request whose answer is complete. */
@@ -139,11 +138,9 @@ function stream(errand: Errand, flow: Flow | Promise<Flow>, heartbeatMs: number)
     },
   });
   const framing = errand.hint.framing === 'json-array' ? client.jsonArray?.() : undefined;
-  const headers = Object.assign(reports(errand), streamHeaders);
-  if (!framing) return new Response(body, { headers });
-  return new Response(reframe(body, framing), {
-    headers: { ...headers, 'content-type': 'application/json' },
-  });
+  const response = new Response(framing ? reframe(body, framing) : body, { headers: streamHeaders });
+  if (framing) response.headers.set('content-type', 'application/json');
+  return reported(errand, response);
 }
 
 /** `x-accel-buffering` and `no-transform` keep reverse proxies from holding a stream back. */
@@ -153,14 +150,18 @@ const streamHeaders = {
   'x-accel-buffering': 'no',
 };
 
-/** The response headers that say what happened on the way, and those of the upstream where they are let through. */
-function reports({ passed, exchange }: Errand): Record<string, string> {
+/**
+ * A response with the headers that say what happened on the way, and those of the upstream where they are let through.
+ * They are set one by one, because that takes less time than a response made of them.
+ */
+function reported({ passed, exchange }: Errand, response: Response): Response {
+  const { headers } = response;
   const { dropped, provider, modelUsed, attempts } = exchange.record;
-  const headers: Record<string, string> = passed ? Object.fromEntries(passed) : {};
-  if (provider !== '') headers['x-gateway-route'] = visible(`${provider}/${modelUsed}`);
-  if (attempts.length > 0) headers['x-gateway-attempts'] = String(attempts.length);
-  if (dropped.size > 0) headers['x-gateway-dropped'] = headerList([...dropped]);
-  return headers;
+  if (passed) for (const [name, value] of passed) if (!headers.has(name)) headers.set(name, value);
+  if (provider !== '') headers.set('x-gateway-route', visible(`${provider}/${modelUsed}`));
+  if (attempts.length > 0) headers.set('x-gateway-attempts', String(attempts.length));
+  if (dropped.size > 0) headers.set('x-gateway-dropped', headerList([...dropped]));
+  return response;
 }
 
 const headerLimit = 2_000;

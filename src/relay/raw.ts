@@ -200,16 +200,12 @@ const stuck = (error: GatewayError): GatewayError =>
 
 // ------------------------------------------------------------------------------------------------------------ the answer
 
-/** Gives an answer to the client as it comes. @param reports the gateway's own headers. */
-export function passOn(
-  errand: Errand,
-  answer: RawAnswer,
-  reports: Readonly<Record<string, string>>,
-): Response {
+/** Gives an answer to the client as it comes. */
+export function passOn(errand: Errand, answer: RawAnswer): Response {
   const { status, contentType, body, usage } = answer;
   const { record } = errand.exchange;
   record.status = status;
-  const headers = new Headers({ ...reports, 'content-type': contentType, 'x-accel-buffering': 'no' });
+  const headers = new Headers({ 'content-type': contentType, 'x-accel-buffering': 'no' });
   const disposition = answer.headers.get('content-disposition');
   if (disposition !== null) headers.set('content-disposition', disposition);
   if (typeof body !== 'string') return new Response(passing(errand, body, contentType), { status, headers });

@@ -321,5 +321,6 @@ export function responseHeaders(upstreamHeaders: Headers): Headers {
 /** The names that a Connection header binds to its connection (RFC 9110, 7.6.1). */
 function boundToConnection(headers: Headers): ReadonlySet<string> | undefined {
   const value = headers.get('connection');
-  return value ? new Set(value.toLowerCase().split(/\s*,\s*/)) : undefined;
+  if (!value || value === 'keep-alive' || value === 'close') return undefined;
+  return new Set(value.toLowerCase().split(/\s*,\s*/));
 }
