@@ -14,6 +14,18 @@ beforeAll(async () => {
 afterAll(() => it?.stop());
 afterAll(cleanUp);
 
+test.skipIf(process.platform !== 'linux')(
+  'the thread for upstreams does not interrupt the main thread whenever an answer arrives',
+  async () => {
+    await it.gpt.chat.completions.create({
+      model: 'gpt-sim',
+      messages: [{ role: 'user', content: 'hello' }],
+    });
+    expect(policyOf('HTTP Client')).toBe(batch);
+    expect(policyOf('cliproxyapi++')).toBe(batch);
+  },
+);
+
 const count = 320;
 
 test(`${count} streams run at the same time, though Bun's own limit is 256`, async () => {
@@ -113,18 +125,6 @@ function unchunked(text: string): string {
     at = lineEnd + 2 + size + 2;
   }
 }
-
-test.skipIf(process.platform !== 'linux')(
-  'the thread for upstreams does not interrupt the main thread whenever an answer arrives',
-  async () => {
-    await it.gpt.chat.completions.create({
-      model: 'gpt-sim',
-      messages: [{ role: 'user', content: 'hello' }],
-    });
-    expect(policyOf('HTTP Client')).toBe(batch);
-    expect(policyOf('cliproxyapi++')).toBe(batch);
-  },
-);
 
 /** sched(7): SCHED_BATCH. */
 const batch = 3;
