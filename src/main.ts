@@ -31,7 +31,7 @@ const argv = process.argv.slice(2);
 // The rest is loaded only then, because whatever is loaded before a new start is loaded twice.
 if (serves(argv)) {
   relaunch();
-  const { workInBatches } = await import('./scheduling.ts');
+  const { workInBatches } = await import('./cli/scheduling.ts');
   workInBatches();
 }
 const { run } = await import('./cli/run.ts');
