@@ -20,7 +20,7 @@ export interface Timeouts {
  */
 export class Watch implements Timed {
   private readonly abort = new AbortController();
-  /** What is to be done at `dueAt`; undefined while no phase has a deadline. */
+  /** What is to be done at `dueAt`, which may be never; undefined while nobody waits for the upstream. */
   private due: ((watch: Watch) => void) | undefined;
   private dueAt = 0;
   /** When somebody began to wait for the body; 0 while nobody does. */

@@ -41,8 +41,8 @@ export class Affinity {
     bindings.delete(key);
     bindings.set(key, binding);
     if (bindings.size <= most) return;
-    for (const oldest of this.bindings.keys()) {
-      this.bindings.delete(oldest);
+    for (const oldest of bindings.keys()) {
+      bindings.delete(oldest);
       return;
     }
   }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test';
+import { Affinity } from '../../../src/accounts/pool/affinity.ts';
 import type { QuotaWindow } from '../../../src/accounts/quota.ts';
 import { broken, clocked, error, option, policy, throttled } from './support.ts';
 
@@ -205,4 +206,17 @@ describe('the retry budget', () => {
     }
     expect(asked).toBe(20);
   });
+});
+
+test('of more conversations than are remembered, those nobody asked about for longest make room', () => {
+  const affinity = new Affinity();
+  const most = 50_000;
+  const laterMs = 1_000;
+  for (let count = 0; count < most; count++) affinity.bind(`talk ${count}`, 'a', laterMs);
+  affinity.bind('talk 0', 'b', laterMs);
+  for (let count = 0; count < 100; count++) affinity.bind(`new ${count}`, 'c', laterMs);
+  expect(affinity.find('talk 0', 0)).toBe('b');
+  expect(affinity.find('talk 1', 0)).toBeUndefined();
+  expect(affinity.find('talk 101', 0)).toBe('a');
+  expect(affinity.find('new 0', 0)).toBe('c');
 });
