@@ -276,7 +276,8 @@ describe('a large form', () => {
       expect(reply).toContain(`"text":"${total} bytes"`);
       expect(heard[0]!.text).toContain('name="model"\r\n\r\nvendor-model\r\n');
       expect(heard[0]!.headers.get('content-length')).toBe(String(total));
-      expect(peak() - before).toBeLessThan(64 * mebibyte);
+      // The thread for upstreams waits for its turn (docs/decisions/0013), and some of the form with it.
+      expect(peak() - before).toBeLessThan(0.75 * size);
     },
   );
 });
