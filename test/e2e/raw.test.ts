@@ -6,7 +6,7 @@ import { Value } from '@sinclair/typebox/value';
 import { GoogleGenAI } from '@google/genai';
 import OpenAI, { BadRequestError, NotFoundError, RateLimitError, toFile } from 'openai';
 import { protocols } from '../../src/protocols/index.ts';
-import { clientKey, type Program, shell, start, temporaryHome } from '../support/binary.ts';
+import { cleanUp, clientKey, type Program, shell, start, temporaryHome } from '../support/binary.ts';
 
 /** The endpoints that are no chat, on the binary, with OpenAI's own SDK in front of it. */
 
@@ -48,6 +48,7 @@ beforeAll(async () => {
   gpt = new OpenAI({ apiKey: clientKey, baseURL: `${program.url}/v1`, maxRetries: 0 });
 });
 afterAll(() => provider.stop(true));
+afterAll(cleanUp);
 
 /** A provider that says what it heard, and holds nothing of it but the first KiB. */
 async function answer(request: Request): Promise<Response> {
