@@ -28,11 +28,7 @@ function serves(argv: readonly string[]): boolean {
 }
 
 const argv = process.argv.slice(2);
-// The rest is loaded only then, because whatever is loaded before a new start is loaded twice.
-if (serves(argv)) {
-  relaunch();
-  const { workInBatches } = await import('./cli/scheduling.ts');
-  workInBatches();
-}
+if (serves(argv)) relaunch();
+// Loaded only now, because whatever is loaded before a new start is loaded twice.
 const { run } = await import('./cli/run.ts');
 await run(argv);

@@ -12,7 +12,7 @@ export interface Ring {
 const smallest = 64 * 1024;
 
 /**
- * A ring of at most `maxLines` lines and `maxBytes` bytes; the oldest make room. Lines lie in one buffer: as strings they
+ * A ring of at most `maxLines` lines and `maxBytes` bytes; the oldest make room, but the newest always stays. Lines lie in one buffer: as strings they
  * would all grow old before they are let go, and only a full collection finds the old.
  */
 export function ring(maxLines = 5_000, maxBytes = 8 * 1024 * 1024): Ring {
@@ -23,6 +23,7 @@ export function ring(maxLines = 5_000, maxBytes = 8 * 1024 * 1024): Ring {
   const times = new Float64Array(maxLines);
   let first = 0;
   let count = 0;
+  let bytes = 0;
   /** Where the newest line ends. */
   let end = 0;
   let latest = 0;
@@ -30,6 +31,7 @@ export function ring(maxLines = 5_000, maxBytes = 8 * 1024 * 1024): Ring {
   const slot = (index: number): number => (first + index) % maxLines;
 
   function dropOldest(): void {
+    bytes -= sizes[first]!;
     first = (first + 1) % maxLines;
     count--;
     if (count === 0) end = 0;
@@ -45,7 +47,7 @@ export function ring(maxLines = 5_000, maxBytes = 8 * 1024 * 1024): Ring {
 
   /** Moves all lines to the beginning of a larger buffer. */
   function grow(size: number): void {
-    const larger = Buffer.allocUnsafeSlow(Math.min(maxBytes, Math.max(2 * buffer.length, size)));
+    const larger = Buffer.allocUnsafeSlow(Math.max(Math.min(maxBytes, 2 * buffer.length), bytes + size));
     end = 0;
     for (let index = 0; index < count; index++) {
       const at = slot(index);
@@ -76,11 +78,10 @@ export function ring(maxLines = 5_000, maxBytes = 8 * 1024 * 1024): Ring {
   return {
     add(line, atMs) {
       const size = Buffer.byteLength(line);
-      if (size > maxBytes) return;
-      if (count >= maxLines) dropOldest();
+      while (count > 0 && (count >= maxLines || bytes + size > maxBytes)) dropOldest();
       let start = roomFor(size);
       for (; start < 0; start = roomFor(size)) {
-        if (buffer.length < maxBytes) grow(size);
+        if (count === 0 || buffer.length < maxBytes) grow(size);
         else dropOldest();
       }
       latest = atMs / 1000 > latest ? atMs / 1000 : Math.round(latest * 1e6 + 1) / 1e6;
@@ -90,6 +91,7 @@ export function ring(maxLines = 5_000, maxBytes = 8 * 1024 * 1024): Ring {
       sizes[at] = size;
       times[at] = latest;
       count++;
+      bytes += size;
       end = start + size;
     },
     read({ after = 0, limit = maxLines }) {
@@ -100,7 +102,7 @@ export function ring(maxLines = 5_000, maxBytes = 8 * 1024 * 1024): Ring {
     },
     clear() {
       const removed = count;
-      first = count = end = 0;
+      first = count = bytes = end = 0;
       return removed;
     },
   };

@@ -1,4 +1,3 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { run } from '../../src/core/machine.ts';
 import { protocols } from '../../src/protocols/index.ts';
@@ -13,18 +12,6 @@ beforeAll(async () => {
 });
 afterAll(() => it?.stop());
 afterAll(cleanUp);
-
-test.skipIf(process.platform !== 'linux')(
-  'the thread for upstreams does not interrupt the main thread whenever an answer arrives',
-  async () => {
-    await it.gpt.chat.completions.create({
-      model: 'gpt-sim',
-      messages: [{ role: 'user', content: 'hello' }],
-    });
-    expect(policyOf('HTTP Client')).toBe(batch);
-    expect(policyOf('cliproxyapi++')).toBe(batch);
-  },
-);
 
 const count = 320;
 
@@ -124,17 +111,4 @@ function unchunked(text: string): string {
     body += text.slice(lineEnd + 2, lineEnd + 2 + size);
     at = lineEnd + 2 + size + 2;
   }
-}
-
-/** sched(7): SCHED_BATCH. */
-const batch = 3;
-
-/** The scheduling policy of a thread of the gateway, the 41st field of proc_pid_stat(5). */
-function policyOf(thread: string): number {
-  const tasks = `/proc/${it.program.pid}/task`;
-  for (const id of readdirSync(tasks)) {
-    const stat = readFileSync(`${tasks}/${id}/stat`, 'latin1');
-    if (stat.includes(`(${thread})`)) return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[38]);
-  }
-  throw new Error(`there is no thread ${thread}`);
 }

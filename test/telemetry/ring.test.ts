@@ -9,9 +9,13 @@ test('keeps the newest lines and at most as many as it may', () => {
   expect(kept.read({ limit: 2 }).lines).toEqual(['d', 'e']);
 });
 
-test('keeps no more bytes than it may, and leaves out a line that alone is larger', () => {
+test('keeps no more characters than it may, but always the newest line', () => {
   const kept = ring(100, 10);
-  for (const line of ['aaaa', 'bbbb', 'cccc', 'd'.repeat(50)]) kept.add(line, 1_000);
+  for (const line of ['aaaa', 'bbbb', 'cccc']) kept.add(line, 1_000);
+  expect(kept.read({}).lines).toEqual(['bbbb', 'cccc']);
+  kept.add('d'.repeat(50), 1_000);
+  expect(kept.read({}).lines).toEqual(['d'.repeat(50)]);
+  for (const line of ['aaaa', 'bbbb', 'cccc']) kept.add(line, 1_000);
   expect(kept.read({}).lines).toEqual(['bbbb', 'cccc']);
 });
 
