@@ -1,5 +1,15 @@
 import { afterAll, afterEach, describe, expect, test } from 'bun:test';
-import { type Desk, desk, type Direction, directions, exchange, keysUsed, models, second } from './desk.ts';
+import {
+  type Desk,
+  desk,
+  type Direction,
+  directions,
+  exchange,
+  keys,
+  keysUsed,
+  models,
+  second,
+} from './desk.ts';
 import { limits, refusals, type Scenario, troubles } from './scenarios.ts';
 
 /**
@@ -98,7 +108,14 @@ test('a key that returns from a rest is asked by one request first, so that a cr
   await exchange(at, direction, text, false);
   at.later(5_001);
   provider.received.length = 0;
-  await Promise.all(Array.from({ length: 8 }, () => exchange(at, direction, text, false)));
+  // The first one has no answer before all have asked: an answer ends the rest for everybody.
+  const others = Promise.withResolvers<void>();
+  provider.byKey.set(keys[0], { kind: 'pause', after: 0, until: others.promise });
+  const crowd = Array.from({ length: 8 }, () => exchange(at, direction, text, true));
+  await provider.arrival(8);
+  others.resolve();
+  const seen = await Promise.all(crowd);
+  expect(seen.map(({ status, said }) => [status, said])).toEqual(Array(8).fill([200, answer]));
   expect(keysUsed(provider).filter((key) => key === 1)).toHaveLength(1);
 });
 
