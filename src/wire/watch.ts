@@ -14,10 +14,13 @@ export interface Timeouts {
   readonly gapMs: number;
 }
 
-/** The deadlines of one exchange, one phase after the other, and the signal that ends it. */
+/**
+ * The deadlines of one exchange, one phase after the other, and the signal that ends it. As long as somebody waits for the
+ * upstream, a clock also looks whether the client is still there: to be told by its signal costs each exchange more.
+ */
 export class Watch implements Timed {
   private readonly abort = new AbortController();
-  /** What is to be done at `dueAt`; undefined while no phase has a deadline. */
+  /** What is to be done at `dueAt`, which may be never; undefined while nobody waits for the upstream. */
   private due: ((watch: Watch) => void) | undefined;
   private dueAt = 0;
   /** When somebody began to wait for the body; 0 while nobody does. */
@@ -31,10 +34,10 @@ export class Watch implements Timed {
     private readonly outgoing: Outgoing,
     private readonly out: WayOut,
   ) {
-    client.addEventListener('abort', this);
-    const { connectMs, firstByteMs } = timeouts;
-    if (connectMs > 0 && (firstByteMs <= 0 || connectMs < firstByteMs)) this.arm(connectMs, onConnectDue);
-    else if (firstByteMs > 0) this.arm(firstByteMs, onFirstByteDue);
+    const connectMs = limitOf(timeouts.connectMs);
+    const firstByteMs = limitOf(timeouts.firstByteMs);
+    if (connectMs < firstByteMs) this.arm(connectMs, onConnectDue);
+    else this.arm(firstByteMs, onFirstByteDue);
   }
 
   get signal(): AbortSignal {
@@ -50,7 +53,7 @@ export class Watch implements Timed {
   /** Somebody waits for the body, from now on. */
   wait(): void {
     this.waitingSince = performance.now();
-    if (this.due === undefined && this.timeouts.gapMs > 0) this.arm(this.timeouts.gapMs, onGapDue);
+    if (this.due === undefined) this.arm(limitOf(this.timeouts.gapMs), onGapDue);
   }
 
   /** Nobody waits; a slow client is no fault of the upstream. */
@@ -63,17 +66,11 @@ export class Watch implements Timed {
     this.headersDue = false;
     this.waitingSince = 0;
     this.disarm();
-    this.client.removeEventListener('abort', this);
-  }
-
-  /** The client is gone; the name is the one that EventTarget calls. */
-  handleEvent(): void {
-    this.abort.abort(cancelled());
   }
 
   async connectDue(): Promise<void> {
     const { connectMs, firstByteMs } = this.timeouts;
-    if (firstByteMs > 0) this.arm(firstByteMs - connectMs, onFirstByteDue);
+    this.arm(limitOf(firstByteMs) - connectMs, onFirstByteDue);
     const place = placeOf(this.outgoing, this.out);
     const reacted = place === undefined || (await reacts(place));
     if (!reacted && this.headersDue) this.abort.abort(late('connect', connectMs, this.destination));
@@ -96,12 +93,14 @@ export class Watch implements Timed {
     return destinationOf(this.outgoing, this.out);
   }
 
-  /** Looks whether the deadline has come. */
+  /** Looks whether the client has gone or the deadline has come. */
   tick(nowMs: number): void {
     const { due } = this;
-    if (due === undefined || nowMs < this.dueAt) return;
+    const gone = this.client.aborted;
+    if (due === undefined || (nowMs < this.dueAt && !gone)) return;
     this.disarm();
-    due(this);
+    if (gone) this.abort.abort(cancelled());
+    else due(this);
   }
 
   private arm(ms: number, due: (watch: Watch) => void): void {
@@ -117,6 +116,8 @@ export class Watch implements Timed {
 }
 
 const deadlines = new Clock(25);
+
+const limitOf = (ms: number): number => (ms > 0 ? ms : Infinity);
 
 const onConnectDue = (watch: Watch) => void watch.connectDue();
 const onFirstByteDue = (watch: Watch) => watch.firstByteDue();
