@@ -3,6 +3,7 @@ import { GatewayError } from '../core/error.ts';
 import { rememberedBy } from '../core/remember.ts';
 import { type Reader, readerOf } from './reader.ts';
 import { failureHeader } from './socks.ts';
+import { upstreamThread } from './thread.ts';
 import { brokenBody, proxyRefused, socksFailed, transportError } from './transport-error.ts';
 import { cancelled, type Timeouts, Watch } from './watch.ts';
 import { destinationOf, type Outgoing, wayOut, type WayOut } from './way.ts';
@@ -29,10 +30,12 @@ export async function send(outgoing: Outgoing, options: SendOptions): Promise<An
   const out = way instanceof Promise ? await way : way;
   if (options.signal.aborted) throw cancelled();
   const watch = new Watch(options.signal, options.timeouts, outgoing, out);
+  const uploaded = outgoing.body instanceof ReadableStream ? upstreamThread.upload() : undefined;
   try {
     await turn();
     const response = await (options.fetch ?? fetch)(outgoing.url, initOf(outgoing, out, watch.signal));
     watch.answered();
+    upstreamThread.begun();
     const refusal = refusalOf(response, outgoing, out);
     if (!refusal) return new Watched(response, watch);
     response.body?.cancel().catch(() => {});
@@ -40,6 +43,8 @@ export async function send(outgoing: Outgoing, options: SendOptions): Promise<An
   } catch (thrown) {
     watch.over();
     throw transportError(thrown, destinationOf(outgoing, out));
+  } finally {
+    uploaded?.();
   }
 }
 

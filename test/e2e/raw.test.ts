@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { Value } from '@sinclair/typebox/value';
@@ -19,7 +19,16 @@ const documented = rows.filter(({ path }) => !path.endsWith('/compact'));
 let program: Program;
 let provider: Bun.Server<undefined>;
 let gpt: OpenAI;
-const heard: { path: string; headers: Headers; bytes: number; text: string }[] = [];
+const heard: Heard[] = [];
+
+interface Heard {
+  readonly path: string;
+  readonly headers: Headers;
+  bytes: number;
+  text: string;
+  /** How the gateway's thread for upstreams is scheduled when the body begins to come. */
+  scheduled: number | undefined;
+}
 
 beforeAll(async () => {
   provider = Bun.serve({
@@ -57,9 +66,10 @@ async function answer(request: Request): Promise<Response> {
   if (path.startsWith('/v1beta/models/')) return google(path, headers, await request.json());
   if (headers.get('authorization') !== `Bearer ${upstreamKey}`)
     return Response.json({ error: { message: 'Bad key', code: 'invalid_api_key' } }, { status: 401 });
-  const call = { path, headers, bytes: 0, text: '' };
+  const call: Heard = { path, headers, bytes: 0, text: '', scheduled: undefined };
   heard.push(call);
   for await (const chunk of request.body ?? []) {
+    call.scheduled ??= upstreamThread();
     if (call.text.length < 1024) call.text += Buffer.from(chunk).toString('latin1').slice(0, 1024);
     call.bytes += chunk.length;
   }
@@ -246,44 +256,63 @@ describe("Google's SDK", () => {
   });
 });
 
-describe('a large form', () => {
-  test.skipIf(process.platform !== 'linux')(
-    'of 200 MiB passes through without being held (peak memory is read from /proc)',
-    async () => {
-      const boundary = 'large-0123';
-      const head = `--${boundary}\r\nContent-Disposition: form-data; name="model"\r\n\r\nsim\r\n--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n`;
-      const tail = `\r\n--${boundary}--\r\n`;
-      const size = 200 * mebibyte;
-      const peak = () =>
-        Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${program.pid}/status`, 'utf8'))![1]) * 1024;
-      heard.length = 0;
-      const before = peak();
-      const reply = await uploaded(
-        [
-          'POST /v1/audio/transcriptions HTTP/1.1',
-          `Host: 127.0.0.1:${program.port}`,
-          `Authorization: Bearer ${clientKey}`,
-          `Content-Type: multipart/form-data; boundary=${boundary}`,
-          `Content-Length: ${head.length + size + tail.length}`,
-          'Connection: close',
-          '',
-          head,
-        ].join('\r\n'),
-        size,
-        tail,
-      );
-      const renamed = 'vendor-model'.length - 'sim'.length;
-      const total = head.length + size + tail.length + renamed;
-      expect(reply).toContain(`"text":"${total} bytes"`);
-      expect(heard[0]!.text).toContain('name="model"\r\n\r\nvendor-model\r\n');
-      expect(heard[0]!.headers.get('content-length')).toBe(String(total));
-      expect(peak() - before).toBeLessThan(64 * mebibyte);
-    },
-  );
+describe.skipIf(process.platform !== 'linux')('a large form, told by /proc', () => {
+  test('of 200 MiB passes through without being held', async () => {
+    const peak = () =>
+      Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${program.pid}/status`, 'utf8'))![1]) * 1024;
+    heard.length = 0;
+    const before = peak();
+    const { reply, length } = await uploaded(200 * mebibyte);
+    const total = length + 'vendor-model'.length - 'sim'.length;
+    expect(reply).toContain(`"text":"${total} bytes"`);
+    expect(heard[0]!.text).toContain('name="model"\r\n\r\nvendor-model\r\n');
+    expect(heard[0]!.headers.get('content-length')).toBe(String(total));
+    expect(peak() - before).toBeLessThan(64 * mebibyte);
+  });
+
+  test('may interrupt the main thread while it flows, as nothing else that is sent may', async () => {
+    await gpt.embeddings.create({ model: 'sim', input: 'hello' });
+    expect(upstreamThread()).toBe(batch);
+    heard.length = 0;
+    await uploaded(4 * mebibyte);
+    expect(heard[0]!.scheduled).toBe(ordinary);
+    expect(upstreamThread()).toBe(batch);
+  });
 });
 
+/** sched(7): SCHED_OTHER and SCHED_BATCH. */
+const [ordinary, batch] = [0, 3];
+
+/** How the gateway's thread for upstreams is scheduled: the 41st field of proc_pid_stat(5). */
+function upstreamThread(): number | undefined {
+  if (process.platform !== 'linux') return undefined;
+  const tasks = `/proc/${program.pid}/task`;
+  const all = readdirSync(tasks).map((id) => readFileSync(`${tasks}/${id}/stat`, 'latin1'));
+  const its = all.find((stat) => stat.includes('(HTTP Client)'));
+  return its === undefined ? undefined : Number(its.slice(its.lastIndexOf(')') + 2).split(' ')[38]);
+}
+
+/** Sends a form with a file of so many bytes, as fast as it is taken. */
+async function uploaded(size: number): Promise<{ reply: string; length: number }> {
+  const boundary = 'large-0123';
+  const head = `--${boundary}\r\nContent-Disposition: form-data; name="model"\r\n\r\nsim\r\n--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n`;
+  const tail = `\r\n--${boundary}--\r\n`;
+  const length = head.length + size + tail.length;
+  const request = [
+    'POST /v1/audio/transcriptions HTTP/1.1',
+    `Host: 127.0.0.1:${program.port}`,
+    `Authorization: Bearer ${clientKey}`,
+    `Content-Type: multipart/form-data; boundary=${boundary}`,
+    `Content-Length: ${length}`,
+    'Connection: close',
+    '',
+    head,
+  ];
+  return { reply: await poured(request.join('\r\n'), size, tail), length };
+}
+
 /** Sends a request with so many bytes in the middle, as fast as it is taken; gives the answer. */
-function uploaded(head: string, size: number, tail: string): Promise<string> {
+function poured(head: string, size: number, tail: string): Promise<string> {
   const chunk = Buffer.alloc(mebibyte, 120);
   return new Promise((resolve, reject) => {
     const socket = connect(program.port, '127.0.0.1');
