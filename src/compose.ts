@@ -164,7 +164,7 @@ function openPool(state: State, steward: LiveSteward) {
 
 /** What is kept of requests that are over. */
 function openRecords(state: State, telemetry: Telemetry) {
-  const traces = createTraces({ shelf: state.space('traces', traceLimits) });
+  const traces = createTraces(state.space('traces', traceLimits));
   const tally = createTally(Date.now);
   telemetry.observe((closed) => {
     if (closed.record.protocol !== '') traces.add(closed);

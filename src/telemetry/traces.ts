@@ -2,7 +2,7 @@ import type { Json } from '../core/json.ts';
 import type { RequestRecord } from './record.ts';
 import { traceOf } from './trace.ts';
 
-/** What happened to the newest requests, by request id: in memory, and on disk for after a restart. */
+/** What happened to the newest requests, by request id: on disk, so that a restart changes nothing. */
 export interface Traces {
   /** Takes a request that is over. Nothing is written up before somebody asks or the disk's turn comes. */
   add(closed: ClosedRecord): void;
@@ -28,12 +28,6 @@ export interface TraceShelf {
   newest(limit: number): readonly Json[];
 }
 
-export interface TracesOptions {
-  readonly shelf: TraceShelf;
-  /** How many stay in memory. */
-  readonly most?: number;
-}
-
 /** Room on disk. A trace is some hundred bytes to a few kilobytes. */
 export const traceLimits = {
   entries: 5_000,
@@ -42,22 +36,19 @@ export const traceLimits = {
   ttlMs: 7 * 24 * 3_600_000,
 };
 
-/** Enough to bridge the time until the disk's turn. Records that are kept longer grow old, and cost full collections. */
-const mostInMemory = 500;
 const writeEveryMs = 250;
-/** What one turn writes. A gateway busier than that keeps on disk whatever failed, and of the rest what there is time for. */
+/** What one turn writes. A busier gateway keeps whatever failed, and of the rest what there is time for. */
 const mostPerTurn = 100;
+/** More than this does not even wait for its turn. */
+const mostWaiting = 500;
 
-/** Traces over a shelf. */
-export function createTraces({ shelf, most = mostInMemory }: TracesOptions): Traces {
-  /** A ring: the newest stands before `next`. An id that a client uses twice means its newest request. */
-  const kept = Array.from<ClosedRecord | undefined>({ length: most });
-  let next = 0;
+/**
+ * Traces over a shelf. Only those that wait for their turn on it are in memory: records that are kept there longer grow
+ * old, and cost full collections.
+ */
+export function createTraces(shelf: TraceShelf): Traces {
   let waiting: ClosedRecord[] = [];
   let turn: ReturnType<typeof setTimeout> | undefined;
-
-  const newestFirst = (): readonly ClosedRecord[] =>
-    [...kept.slice(next), ...kept.slice(0, next)].filter((closed) => closed !== undefined).reverse();
 
   function writeSome(): void {
     turn = undefined;
@@ -68,28 +59,24 @@ export function createTraces({ shelf, most = mostInMemory }: TracesOptions): Tra
 
   return {
     add(closed) {
-      kept[next] = closed;
-      next = (next + 1) % most;
-      if (waiting.length < (weight(closed) > 0 ? most : mostPerTurn)) waiting.push(closed);
+      if (waiting.length >= (weight(closed) > 0 ? mostWaiting : mostPerTurn)) return;
+      waiting.push(closed);
       if (turn !== undefined) return;
       turn = setTimeout(writeSome, writeEveryMs);
       turn.unref();
     },
     find(id) {
-      const closed = newestFirst().find(({ record }) => record.id === id);
+      const closed = waiting.findLast(({ record }) => record.id === id);
       return closed ? traceOf(closed) : shelf.get(id);
     },
     newest(limit) {
-      const byId = new Map<string, ClosedRecord>();
-      for (const closed of newestFirst()) {
-        if (byId.size === limit) break;
-        if (!byId.has(closed.record.id)) byId.set(closed.record.id, closed);
-      }
-      const newest = [...byId.values()].map(traceOf);
-      if (newest.length === limit) return newest;
-      const known = new Set(newest.map(({ id }) => id));
-      const earlier = shelf.newest(limit + newest.length).filter(({ id }) => !known.has(id));
-      return [...newest, ...earlier].slice(0, limit);
+      // An id that a client uses twice means its newest request.
+      const byId = new Map<unknown, Json>();
+      for (const closed of waiting.toReversed())
+        if (!byId.has(closed.record.id)) byId.set(closed.record.id, traceOf(closed));
+      for (const earlier of shelf.newest(limit + byId.size))
+        if (!byId.has(earlier.id)) byId.set(earlier.id, earlier);
+      return [...byId.values()].slice(0, limit);
     },
     flush() {
       clearTimeout(turn);

@@ -51,7 +51,7 @@ export function desk({
     channels,
   });
   const place = { local };
-  const traces = createTraces({ shelf: createState().space('traces', traceLimits) });
+  const traces = createTraces(createState().space('traces', traceLimits));
   const app = createAdmin(
     {
       steward,

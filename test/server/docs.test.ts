@@ -26,7 +26,7 @@ beforeAll(async () => {
 /** The app with the real management in it. */
 function documented(): Stand {
   const { steward, telemetry } = stand().hall;
-  const traces = createTraces({ shelf: createState().space('traces', traceLimits) });
+  const traces = createTraces(createState().space('traces', traceLimits));
   return stand({
     admin: (door) => createAdmin({ steward, telemetry, traces, pool: new Pool(), version: '0.1.0' }, door),
   });

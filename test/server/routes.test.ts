@@ -50,7 +50,7 @@ const { hall, logged } = stand();
 const admin: AdminHall = {
   steward,
   telemetry: hall.telemetry,
-  traces: createTraces({ shelf: createState().space('traces', traceLimits) }),
+  traces: createTraces(createState().space('traces', traceLimits)),
   pool: new Pool(),
   keeper,
   signIns,

@@ -30,7 +30,7 @@ const attempt = (more: object = {}) => ({
 
 describe('traces', () => {
   test('tell what happened to a request by its id', () => {
-    const traces = createTraces({ shelf: shelfOf() });
+    const traces = createTraces(shelfOf());
     traces.add(
       closed('req_1', {
         provider: 'q',
@@ -58,30 +58,38 @@ describe('traces', () => {
 
   test('outlive the process that wrote them', () => {
     const shelf = shelfOf();
-    const before = createTraces({ shelf });
+    const before = createTraces(shelf);
     before.add(closed('one'));
     before.add(closed('two'));
     before.flush();
-    const after = createTraces({ shelf });
+    const after = createTraces(shelf);
     after.add(closed('three'));
     expect(after.find('one')).toMatchObject({ id: 'one' });
     expect(after.newest(2).map(({ id }) => id)).toEqual(['three', 'two']);
     expect(after.newest(9).map(({ id }) => id)).toEqual(['three', 'two', 'one']);
   });
 
-  test('are bounded in memory; an id used twice means the newest request', () => {
-    const traces = createTraces({ shelf: shelfOf(), most: 2 });
+  test('tell of the newest request where a client uses an id twice, before and after they are written', () => {
+    const traces = createTraces(shelfOf());
     for (const id of ['a', 'b', 'c']) traces.add(closed(id));
     traces.add(closed('b', { status: 500 }));
-    expect(traces.newest(9).map(({ id, status }) => [id, status])).toEqual([
+    const told = () => traces.newest(2).map(({ id, status }) => [id, status]);
+    expect(told()).toEqual([
       ['b', 500],
       ['c', 200],
     ]);
+    expect(traces.find('b')).toMatchObject({ status: 500 });
+    traces.flush();
+    expect(told()).toEqual([
+      ['b', 500],
+      ['c', 200],
+    ]);
+    expect(traces.find('b')).toMatchObject({ status: 500 });
   });
 
   test('keep failures first on disk when more happens than can be written', () => {
     const shelf = shelfOf();
-    const traces = createTraces({ shelf });
+    const traces = createTraces(shelf);
     for (let index = 0; index < 300; index++) traces.add(closed(`fine-${index}`));
     traces.add(closed('failed', { status: 502 }));
     traces.flush();
@@ -90,7 +98,7 @@ describe('traces', () => {
   });
 
   test('hold no secret that a foreign text quotes', () => {
-    const traces = createTraces({ shelf: shelfOf() });
+    const traces = createTraces(shelfOf());
     const error = { code: 'x', scope: 'request' as const, message: 'bad key sk-proj-abcdefgh12345678' };
     traces.add(closed('r', { error, dropped: new Set(['authorization: Bearer abcdefgh12345']) }));
     expect(JSON.stringify(traces.find('r'))).not.toMatch(/abcdefgh/);
