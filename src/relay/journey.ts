@@ -56,13 +56,12 @@ export function aheadOf(journey: Journey): string[] {
 
 function legOf(errand: Errand, plan: Plan): Leg {
   const { exchange, body, tools, config } = errand;
-  const conversation = conversationOf(exchange.headers, body);
-  const scope = `${exchange.tenant ?? ''}\0${plan.name}\0`;
+  const conversation = conversationOf(exchange.headers, body, `${exchange.tenant ?? ''}\0${plan.name}`);
   const walk = tools.pool.walk(plan.options, {
     policy: policyOf(config),
     tokens: Math.ceil(exchange.body.length / 4),
-    conversation: conversation && scope + conversation.id,
-    alias: conversation?.alias && scope + conversation.alias,
+    conversation: conversation?.id,
+    alias: conversation?.alias,
     follows: conversation?.follows ?? false,
     pinned: exchange.line?.accountId,
   });

@@ -88,11 +88,11 @@ export const openingOf = (messages: readonly Message[]): string =>
 
 // --------------------------------------------------------------------------------------------- without decoding a body
 
-/** A conversation as routing knows it. */
+/** A conversation as routing knows it. Its names are hashes, because clients choose them and they are long. */
 export interface Conversation {
-  readonly id: string;
+  readonly id: number;
   /** What it was called before the model had said anything. */
-  readonly alias?: string;
+  readonly alias?: number;
   /** It has begun before, so somebody may know it. */
   readonly follows: boolean;
 }
@@ -101,27 +101,23 @@ export interface Conversation {
  * Which conversation a request belongs to: its client's word for it, or else its instructions with what was said first.
  * Nobody's first words make two requests one conversation: only a request with an answer in its history goes on with
  * something, so that the first ones take turns.
+ * @param scope what keeps it apart from others of the same name: whose it is, and with which model.
  */
-export function conversationOf(headers: Headers, body: Json): Conversation | undefined {
+export function conversationOf(headers: Headers, body: Json, scope = ''): Conversation | undefined {
   const named = sessionOf(headers, body);
-  if (named) return { id: named.id, follows: true };
+  if (named) return { id: xxHash32(named.id, xxHash32(scope)), follows: true };
   const items = readArray(body.messages) ?? readArray(body.contents) ?? readArray(body.input) ?? [body.input];
   const rules = wordsIn(body.system ?? body.instructions ?? body.systemInstruction ?? wordsBy(items, isRule));
   const opening = wordsBy(items, isUser) ?? '';
   if (rules === '' && opening === '') return undefined;
-  const high = xxHash32(opening, xxHash32(rules, 1));
-  const low = xxHash32(opening, xxHash32(rules, 2));
-  const id = nameOf(high, low);
+  const id = xxHash32(opening, xxHash32(rules, xxHash32(scope)));
   const answer = wordsBy(items, isModel);
   return answer === undefined
     ? { id, follows: false }
-    : { id: nameOf(xxHash32(answer, high), xxHash32(answer, low)), alias: id, follows: true };
+    : { id: xxHash32(answer, id), alias: id, follows: true };
 }
 
 const { xxHash32 } = Bun.hash;
-
-/** Two hashes as one number, of the 53 bits that a number holds: they tell all conversations in memory apart. */
-const nameOf = (high: number, low: number): string => String((high >>> 11) * 2 ** 32 + low);
 
 /** So much of a text tells it from others. */
 const told = 1_000;

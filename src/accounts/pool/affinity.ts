@@ -19,27 +19,26 @@ interface Binding {
  */
 export class Affinity {
   /**
-   * By a hash of the conversation: its names are long, and clients choose them. About one in a hundred thousand has the
-   * hash of another and is taken for it, which costs it no more than its cache.
+   * By a hash of the conversation. About one in a hundred thousand has the hash of another and is taken for it, which costs
+   * it no more than its cache.
    */
   private readonly bindings = new Map<number, Binding>();
 
   /** The seat of a conversation, unless it is too long ago. */
-  find(conversation: string, nowMs: number): string | undefined {
-    const binding = this.bindings.get(hashOf(conversation));
+  find(conversation: number, nowMs: number): string | undefined {
+    const binding = this.bindings.get(conversation);
     return binding && binding.untilMs > nowMs ? binding.seat : undefined;
   }
 
-  bind(conversation: string, seat: string, untilMs: number): void {
+  bind(conversation: number, seat: string, untilMs: number): void {
     const { bindings } = this;
-    const key = hashOf(conversation);
-    const known = bindings.get(key);
+    const known = bindings.get(conversation);
     const binding = known ?? { seat, untilMs };
     binding.seat = seat;
     binding.untilMs = untilMs;
     if (known && bindings.size < crowded) return;
-    bindings.delete(key);
-    bindings.set(key, binding);
+    bindings.delete(conversation);
+    bindings.set(conversation, binding);
     if (bindings.size <= most) return;
     for (const oldest of bindings.keys()) {
       bindings.delete(oldest);
@@ -47,5 +46,3 @@ export class Affinity {
     }
   }
 }
-
-const hashOf = (conversation: string): number => Bun.hash.xxHash32(conversation);

@@ -18,10 +18,10 @@ export interface Wish {
   readonly policy: Policy;
   /** About how many tokens it will take. */
   readonly tokens: number;
-  /** Names its conversation, model included; absent when nothing does. */
-  readonly conversation?: string | undefined;
+  /** A hash that names its conversation, model included; absent when nothing does. */
+  readonly conversation?: number | undefined;
   /** What the conversation was called before its second turn. */
-  readonly alias?: string | undefined;
+  readonly alias?: number | undefined;
   /** It goes on with the conversation; otherwise it only leaves word for the next turn. */
   readonly follows?: boolean;
   /** The account whose connection remembers the conversation; it comes first. */
@@ -50,8 +50,8 @@ export interface Ground {
   recovered(standing: Standing, order: number): void;
   /** A call of this standing has ended. */
   freed(standing: Standing, nowMs: number): void;
-  boundTo(conversation: string, nowMs: number): string | undefined;
-  bind(conversation: string, seat: string, untilMs: number): void;
+  boundTo(conversation: number, nowMs: number): string | undefined;
+  bind(conversation: number, seat: string, untilMs: number): void;
   /** Calls back when a seat of the line-up may be free, until it returns true. Returns what ends it. */
   wait(lineup: Lineup, take: () => boolean): () => void;
   after(ms: number, work: () => void): () => void;
@@ -246,7 +246,7 @@ export class Walk<T extends Option = Option> implements Chooser {
     const { conversation, alias, follows, policy } = this.wish;
     if (!follows || conversation === undefined || policy.affinityMs === 0) return undefined;
     const known = this.ground.boundTo(conversation, nowMs);
-    const key = known ?? (alias && this.ground.boundTo(alias, nowMs));
+    const key = known ?? (alias === undefined ? undefined : this.ground.boundTo(alias, nowMs));
     if (key === undefined) return undefined;
     this.boundTo = key;
     const seat = this.lineup.byKey.get(key);
