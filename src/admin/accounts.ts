@@ -9,7 +9,7 @@ import { edited } from './account-edits.ts';
 import { fileNamed, importVertex, notFound, removeFiles, upload } from './account-files.ts';
 import { authFile } from './auth-file.ts';
 import { partOf, readJson } from './body.ts';
-import { failures, parameter } from './docs.ts';
+import { failures, jsonBody, parameter } from './docs.ts';
 import type { AdminHall, AdminRoute, Visit } from './hall.ts';
 import { switchKey } from './key-status.ts';
 import { Refusal } from './refusal.ts';
@@ -22,12 +22,10 @@ const answers = (schema: TSchema, ...statuses: number[]) => ({
   ...failures(...statuses),
 });
 
-const body = (schema: TSchema) => ({
-  required: true,
-  content: { 'application/json': { schema } },
-});
-
+const exampleFile = 'codex-user.json';
 const nameParameter = parameter('name', Type.String(), 'The name of the file, as the list has it.');
+/** The same where the route is about one file. */
+const oneName = { ...nameParameter, example: exampleFile };
 
 /** The files of the auth folder, and what can be done with them. */
 export function accountRoutes(hall: AdminHall): readonly AdminRoute[] {
@@ -61,7 +59,7 @@ export function accountRoutes(hall: AdminHall): readonly AdminRoute[] {
         summary: 'Takes over login files',
         description:
           'A form of files, or one file as the body with `?name=`. The login of an account that is known already is updated, whatever its file is called.',
-        parameters: [nameParameter],
+        parameters: [oneName],
         requestBody: {
           required: true,
           content: { 'application/json': { schema: anything }, 'multipart/form-data': { schema: anything } },
@@ -75,7 +73,7 @@ export function accountRoutes(hall: AdminHall): readonly AdminRoute[] {
       path: '/auth-files',
       detail: {
         summary: 'Removes login files',
-        parameters: [nameParameter, parameter('all', Type.String(), '`true` removes every file.')],
+        parameters: [oneName, parameter('all', Type.String(), '`true` removes every file.')],
         responses: answers(done, 400, 404),
       },
       work: (visit) => removeFiles(visit, keeper),
@@ -86,7 +84,7 @@ export function accountRoutes(hall: AdminHall): readonly AdminRoute[] {
       detail: {
         summary: 'One login file with its secrets',
         description: '**The answer holds tokens**: treat it like the file.',
-        parameters: [nameParameter],
+        parameters: [oneName],
         responses: answers(anything, 404),
       },
       work({ query }) {
@@ -109,7 +107,7 @@ export function accountRoutes(hall: AdminHall): readonly AdminRoute[] {
       path: '/auth-files/models',
       detail: {
         summary: 'The models of one login',
-        parameters: [nameParameter],
+        parameters: [oneName],
         responses: answers(Type.Object({ models: Type.Array(anything) }), 404),
       },
       work: ({ query }) => Response.json({ models: modelsOf(fileNamed(query.get('name'), keeper), hall) }),
@@ -121,12 +119,13 @@ export function accountRoutes(hall: AdminHall): readonly AdminRoute[] {
         summary: 'Takes a login or a key out of use, and back',
         description:
           'A login by the `name` or the `auth_index` that auth-files tells. A key by the `auth_index` that models/explain tells: all models of its entry in config.yaml are excluded, and `via` says so.',
-        requestBody: body(
+        requestBody: jsonBody(
           Type.Object({
             name: Type.Optional(Type.String()),
             auth_index: Type.Optional(Type.String()),
             disabled: Type.Boolean(),
           }),
+          { name: exampleFile, disabled: true },
         ),
         responses: answers(done, 400, 404, 422),
       },
@@ -155,7 +154,10 @@ export function accountRoutes(hall: AdminHall): readonly AdminRoute[] {
         summary: 'Changes single fields of a login file',
         description:
           'Keys are field names or dotted paths; an empty text removes a field. `headers` is merged. Tokens are for renewal and sign-in to change.',
-        requestBody: body(Type.Object({ name: Type.String() }, { additionalProperties: true })),
+        requestBody: jsonBody(Type.Object({ name: Type.String() }, { additionalProperties: true }), {
+          name: exampleFile,
+          priority: 1,
+        }),
         responses: answers(done, 400, 404),
       },
       async work({ request }) {
@@ -169,7 +171,9 @@ export function accountRoutes(hall: AdminHall): readonly AdminRoute[] {
       path: '/model-definitions/:channel',
       detail: {
         summary: 'What the catalogue knows of a channel’s models',
-        parameters: [{ name: 'channel', in: 'path', required: true, schema: Type.String() }],
+        parameters: [
+          { name: 'channel', in: 'path', required: true, schema: Type.String(), example: 'codex' },
+        ],
         responses: answers(Type.Object({ channel: Type.String(), models: Type.Array(anything) }), 400),
       },
       work({ request }) {
@@ -202,7 +206,9 @@ export function accountRoutes(hall: AdminHall): readonly AdminRoute[] {
       path: '/auths/:provider/refresh',
       detail: {
         summary: 'Renews every login of a channel now',
-        parameters: [{ name: 'provider', in: 'path', required: true, schema: Type.String() }],
+        parameters: [
+          { name: 'provider', in: 'path', required: true, schema: Type.String(), example: 'codex' },
+        ],
         responses: answers(done, 404),
       },
       work: ({ request }) => refresh(partOf(request, 2).toLowerCase(), keeper),

@@ -64,7 +64,7 @@ export function modelRoutes(steward: Steward, pool: Pool): readonly AdminRoute[]
         description:
           'How the name is read (suffix, alias, prefix, provider/model), every credential that could serve it with what holds it back, and everybody else with the reason.',
         parameters: [
-          { ...parameter('id', Type.String(), 'The name as a client writes it.'), required: true },
+          { ...parameter('id', Type.String(), 'The name as a client writes it.', 'demo'), required: true },
         ],
         responses: {
           200: { description: 'The explanation.', content: { 'application/json': { schema: explanation } } },

@@ -3,7 +3,7 @@ import type { Place } from '../accounts/logins/roster.ts';
 import { type Json, readArray, readObject, readString } from '../core/json.ts';
 import { readJson } from './body.ts';
 import { editConfig } from './config-edit.ts';
-import { failures, parameter } from './docs.ts';
+import { failures, jsonBody, parameter } from './docs.ts';
 import type { AdminHall, AdminRoute, Visit } from './hall.ts';
 import { Refusal } from './refusal.ts';
 
@@ -14,6 +14,7 @@ interface Table {
   readonly channel: string;
   readonly list: string;
   readonly items: TSchema;
+  readonly example: unknown;
   readonly summary: string;
 }
 
@@ -23,6 +24,7 @@ const tables: readonly Table[] = [
     channel: 'provider',
     list: 'models',
     items: Type.String({ description: 'A pattern; * stands for anything.' }),
+    example: 'gpt-5-*',
     summary: 'models that logins never offer',
   },
   {
@@ -30,6 +32,7 @@ const tables: readonly Table[] = [
     channel: 'channel',
     list: 'aliases',
     items: Type.Object({ name: Type.String(), alias: Type.String() }, { additionalProperties: true }),
+    example: { name: 'gpt-5', alias: 'best' },
     summary: 'other names for the models of logins',
   },
 ];
@@ -41,7 +44,7 @@ export const oauthTableRoutes = (hall: AdminHall): readonly AdminRoute[] =>
 const done = Type.Object({ status: Type.String(), persisted: Type.Boolean() });
 
 function routesOf(table: Table, hall: AdminHall): readonly AdminRoute[] {
-  const { key, channel, list, items, summary } = table;
+  const { key, channel, list, items, example, summary } = table;
   const { steward } = hall;
   const whole = Type.Record(Type.String(), Type.Array(items));
   const path = `/${key}`;
@@ -49,7 +52,6 @@ function routesOf(table: Table, hall: AdminHall): readonly AdminRoute[] {
     200: { description: 'Done.', content: { 'application/json': { schema } } },
     ...failures(...statuses),
   });
-  const body = (schema: TSchema) => ({ required: true, content: { 'application/json': { schema } } });
   return [
     {
       method: 'GET',
@@ -68,7 +70,7 @@ function routesOf(table: Table, hall: AdminHall): readonly AdminRoute[] {
       detail: {
         summary: `Replaces ${summary}`,
         description: 'The table itself, or `{"items": …}`.',
-        requestBody: body(whole),
+        requestBody: jsonBody(whole, { codex: [example] }),
         responses: answers(done, 400, 422),
       },
       async work({ request }) {
@@ -83,7 +85,10 @@ function routesOf(table: Table, hall: AdminHall): readonly AdminRoute[] {
       detail: {
         summary: `Replaces ${summary}, for one channel`,
         description: 'An empty list removes it.',
-        requestBody: body(Type.Object({ [channel]: Type.String(), [list]: Type.Array(items) })),
+        requestBody: jsonBody(Type.Object({ [channel]: Type.String(), [list]: Type.Array(items) }), {
+          [channel]: 'codex',
+          [list]: [example],
+        }),
         responses: answers(done, 400, 404, 422),
       },
       work: ({ request }) => patch(table, request, hall),
@@ -94,7 +99,7 @@ function routesOf(table: Table, hall: AdminHall): readonly AdminRoute[] {
       detail: {
         summary: `Removes ${summary}, for one channel`,
         description: 'The same as sending an empty list.',
-        parameters: [parameter(channel, Type.String(), 'The channel, such as codex.')],
+        parameters: [parameter(channel, Type.String(), 'The channel, such as codex.', 'codex')],
         responses: answers(done, 400, 404),
       },
       work: (visit) => remove(table, visit, hall),

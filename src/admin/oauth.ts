@@ -7,7 +7,7 @@ import type { Way } from '../accounts/steps.ts';
 import { GatewayError } from '../core/error.ts';
 import { compact, type Json, readString } from '../core/json.ts';
 import { readJson } from './body.ts';
-import { failures, parameter } from './docs.ts';
+import { failures, jsonBody, parameter } from './docs.ts';
 import type { AdminHall, AdminRoute, Visit } from './hall.ts';
 import { Refusal } from './refusal.ts';
 
@@ -54,7 +54,7 @@ export function oauthRoutes({ keeper, signIns }: AdminHall): readonly AdminRoute
       silent: true,
       detail: {
         summary: 'How a sign-in stands',
-        parameters: [parameter('state', Type.String(), 'As the beginning said.')],
+        parameters: [stateParameter],
         responses: { 200: { description: 'How it stands.', ...json(standing) }, ...failures() },
       },
       work: ({ query }) => Response.json(statusOf(signIns.find(query.get('state') ?? ''))),
@@ -64,7 +64,7 @@ export function oauthRoutes({ keeper, signIns }: AdminHall): readonly AdminRoute
       path: '/oauth-session',
       detail: {
         summary: 'Calls a sign-in off',
-        parameters: [parameter('state', Type.String(), 'As the beginning said.')],
+        parameters: [stateParameter],
         responses: { 200: { description: 'It is over.' }, ...failures(404) },
       },
       work({ query }) {
@@ -83,12 +83,32 @@ export function oauthRoutes({ keeper, signIns }: AdminHall): readonly AdminRoute
       detail: {
         summary: 'Hands over what the browser came back with',
         description: '`redirect_url`, the whole address, or `state` with `code` or `error`; and `provider`.',
+        ...(method === 'GET' ? { parameters: cameBack } : { requestBody: cameBackWhole }),
         responses: { 200: { description: 'It is being exchanged.' }, ...failures(400, 404, 409) },
       },
       work: (visit) => callback(method, visit, keeper, signIns),
     })),
   ];
 }
+
+const cameBack = ['provider', 'state', 'code'].map((name) =>
+  parameter(
+    name,
+    Type.String(),
+    'As the address says that the browser came back to.',
+    `$${name.toUpperCase()}`,
+  ),
+);
+
+const cameBackWhole = jsonBody(
+  Type.Object({ provider: Type.String(), redirect_url: Type.String() }, { additionalProperties: true }),
+  { provider: 'codex', redirect_url: 'http://localhost:1455/auth/callback?code=CODE&state=STATE' },
+);
+
+const stateParameter = {
+  ...parameter('state', Type.String(), 'As the beginning said.'),
+  required: true,
+};
 
 /** What is pasted is uploaded instead. */
 const showsAddress = ({ steps }: Place): boolean => steps.ways.some(({ kind }) => kind !== 'paste');

@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox';
 import type { Account } from '../accounts/account.ts';
 import { readString } from '../core/json.ts';
 import { readJson } from './body.ts';
-import { failures } from './docs.ts';
+import { failures, jsonBody } from './docs.ts';
 import type { AdminHall, AdminRoute } from './hall.ts';
 import { Refusal } from './refusal.ts';
 
@@ -19,19 +19,15 @@ export function restRoutes(hall: AdminHall): readonly AdminRoute[] {
         summary: 'Ends the rests of one credential, or of everybody',
         description:
           'A credential that rests after a failure or a used-up quota is asked again at once. One that fails again rests again.',
-        requestBody: {
-          required: true,
-          content: {
-            'application/json': {
-              schema: Type.Object({
-                auth_index: Type.String({
-                  description:
-                    'As in auth-files and models/explain, or the name of a login file; `*` means everybody.',
-                }),
-              }),
-            },
-          },
-        },
+        requestBody: jsonBody(
+          Type.Object({
+            auth_index: Type.String({
+              description:
+                'As in auth-files and models/explain, or the name of a login file; `*` means everybody.',
+            }),
+          }),
+          { auth_index: everybody },
+        ),
         responses: {
           200: {
             description: 'Done.',

@@ -1,4 +1,5 @@
 import { type TSchema, Type } from '@sinclair/typebox';
+import { type CodeSample, curlSample, quoted } from '../core/curl.ts';
 import { type Fault, GatewayError } from '../core/error.ts';
 import type { Json } from '../core/json.ts';
 import type { ClientSide, Protocol, Route } from '../protocols/protocol.ts';
@@ -47,7 +48,7 @@ export function describe(route: Description): Operation {
     operationId: operationId(route.method ?? 'GET', route.path),
     ...(route.open ? { security: [] } : {}),
     responses: { 200: { description: 'OK', content }, ...Object.fromEntries(failures) },
-    'x-codeSamples': [command(route.sample ?? route.path, sampleArguments(route))],
+    'x-codeSamples': [curlSample(route.sample ?? route.path, sampleArguments(route))],
   };
 }
 
@@ -110,7 +111,7 @@ export function describeUpgrade(protocol: Protocol, client: ClientSide, path: st
       ...errorResponses(protocol.id, (error, requestId) => client.encodeError(error, requestId)),
     },
     'x-codeSamples': [
-      command(path, ['-i -N --http1.1', ...upgradeHeaders.map((header) => `-H "${header}"`)]),
+      curlSample(path, ['-i -N --http1.1', ...upgradeHeaders.map((header) => `-H "${header}"`)]),
     ],
   };
 }
@@ -231,24 +232,16 @@ function operationId(method: string, path: string): string {
 }
 
 /** A command that can be pasted into a shell where `KEY` holds a client key. */
-function curl(headers: readonly string[], path: string, body?: Json): Operation {
-  return command(path, [
+function curl(headers: readonly string[], path: string, body?: Json): CodeSample {
+  return curlSample(path, [
     ...headers.map((header) => `-H "${header}"`),
     ...(body === undefined ? [] : [`-d ${quoted(JSON.stringify(body))}`]),
   ]);
 }
 
 /** The same for a form: text that begins with `@` names a file. */
-const curlForm = (path: string, fields: Json): Operation =>
-  command(path, [
+const curlForm = (path: string, fields: Json): CodeSample =>
+  curlSample(path, [
     `-H "${keyHeader}"`,
     ...Object.entries(fields).map(([name, value]) => `-F ${quoted(`${name}=${String(value)}`)}`),
   ]);
-
-const command = (path: string, options: readonly string[]): Operation => ({
-  lang: 'Shell',
-  label: 'curl',
-  source: [`curl http://localhost:8317${path}`, ...options].join(' \\\n  '),
-});
-
-const quoted = (text: string) => `'${text.replaceAll("'", String.raw`'\''`)}'`;

@@ -37,7 +37,7 @@ export const traceLimits = {
 };
 
 const writeEveryMs = 250;
-/** What one turn writes. A busier gateway keeps whatever failed, and of the rest what there is time for. */
+/** What one turn writes. A busier gateway keeps what failed first, and of the rest what there is time for. */
 const mostPerTurn = 100;
 /** More than this does not even wait for its turn. */
 const mostWaiting = 500;

@@ -13,7 +13,7 @@ const classes = { ordinary: 0, batch: 3 };
 /**
  * The thread on which Bun speaks to upstreams. As the system has it, it interrupts the main thread for every answer that
  * arrives as long as both share a processor, which costs a whole answer a fifth of its time (measured on loopback). So it
- * waits for its turn, but for the time of an upload: whose pieces would pile up between the two.
+ * waits for its turn, but for the time of an upload: its pieces would pile up between the two.
  * Where the system knows no such thing, nothing happens.
  */
 class UpstreamThread {

@@ -155,6 +155,17 @@ describe('a conversation that nobody named, without decoding its body', () => {
     expect(new Set([said('a', 'x'), said('b', 'x'), said('a', 'y')]).size).toBe(3);
   });
 
+  test.each([
+    ['named by its client', new Headers({ 'x-session-id': 'a' }), {}],
+    ['that begins alike', new Headers(), { messages: [{ role: 'user', content: 'Hello' }] }],
+  ])('%s is another one for another client or model', (_, headers, body) => {
+    const [mine, again, theirs] = ['me model', 'me model', 'you model'].map(
+      (scope) => conversationOf(headers, body, scope)?.id,
+    );
+    expect(again).toBe(mine!);
+    expect(theirs).not.toBe(mine!);
+  });
+
   test('is told from thousands that differ in a character', () => {
     const ids = Array.from({ length: 10_000 }, (_, n) => {
       const messages = [{ role: 'user', content: `Question ${n}` }];

@@ -32,6 +32,25 @@ function documented(): Stand {
   });
 }
 
+/** The words that a shell hands to curl. */
+function wordsOf(sample: string): string[] {
+  const script = `curl() { for word; do echo "$word"; done; }; ${sample}`;
+  const env = { ...process.env, KEY: 'k', MANAGEMENT_KEY: 'the key', ID: 'id', STATE: 'state', CODE: 'code' };
+  return Bun.spawnSync(['sh', '-c', script], { env }).stdout.toString().trim().split('\n');
+}
+
+/** What a curl line asks for. */
+function readCurl(sample: string) {
+  const [address = '', ...options] = wordsOf(sample);
+  const after = (option: string, like = /^/) =>
+    options.find((word, index) => options[index - 1] === option && like.test(word));
+  return {
+    url: new URL(address),
+    method: after('-X') ?? 'GET',
+    key: after('-H', /^Authorization: /)?.slice('Authorization: '.length),
+  };
+}
+
 describe('the OpenAPI document', () => {
   test('is valid OpenAPI 3.1', async () => {
     const { valid, errors } = await validate(document);
@@ -95,9 +114,7 @@ describe('the OpenAPI document', () => {
       ...route!,
       docs: { ...route!.docs, example },
     });
-    const script = `curl() { for word; do echo "$word"; done; }; ${described['x-codeSamples'][0].source}`;
-    const read = Bun.spawnSync(['sh', '-c', script], { env: { ...process.env, KEY: 'k' } });
-    expect(read.stdout.toString().trim().split('\n')).toEqual([
+    expect(wordsOf(described['x-codeSamples'][0].source)).toEqual([
       'http://localhost:8317/v1/messages',
       '-H',
       'Authorization: Bearer k',
@@ -106,6 +123,22 @@ describe('the OpenAPI document', () => {
       '-d',
       JSON.stringify(example),
     ]);
+  });
+
+  test('has a curl line for every management route, which reaches it with the management key', async () => {
+    const managed = operations.filter(({ name }) => name.includes('/v0/management'));
+    expect(managed.length).toBeGreaterThan(15);
+    for (const { name, operation } of managed) {
+      const { url, method, key } = readCurl(operation['x-codeSamples'][0].source);
+      const [described, path] = name.split(' ') as [string, string];
+      expect([name, method, key]).toEqual([name, described, 'Bearer the key']);
+      expect(url.pathname).toMatch(
+        new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}$`),
+      );
+      for (const { in: place, name: parameter, required } of operation.parameters ?? [])
+        if (place === 'query' && required)
+          expect([name, url.searchParams.has(parameter)]).toEqual([name, true]);
+    }
   });
 
   test('says which key each route takes', () => {
