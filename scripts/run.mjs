@@ -18,7 +18,7 @@ const jobs = {
   bench: ['scripts/bench.ts'],
 };
 
-/** Bun reads it at launch only; without it the program would start itself anew, and `dev` would stop watching. */
+/** Bun reads it at launch only. `start` starts itself anew with it and all its settings; `dev` would stop watching then. */
 const requestLimit = { BUN_CONFIG_MAX_HTTP_REQUESTS: '65336' };
 
 const [name = '', ...words] = process.argv.slice(2);
@@ -39,7 +39,8 @@ try {
  * foreground group, so there it is not sent a second time; a closed terminal asks the job to stop.
  */
 function run(bun, args) {
-  const child = spawn(bun, args, { cwd: root, env: { ...requestLimit, ...process.env }, stdio: 'inherit' });
+  const env = name === 'start' ? process.env : { ...requestLimit, ...process.env };
+  const child = spawn(bun, args, { cwd: root, env, stdio: 'inherit' });
   const terminal = process.stdin.isTTY === true;
   process.on('SIGINT', () => terminal || child.kill('SIGINT'));
   process.on('SIGTERM', () => child.kill('SIGTERM'));

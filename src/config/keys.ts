@@ -1,5 +1,7 @@
 import { Type, type SchemaOptions, type TArray, type TProperties, type TSchema } from '@sinclair/typebox';
 
+export { later } from '../channels/entry.ts';
+
 /**
  * What a schema of the config says besides its type. TypeBox carries these along; `decode.ts`, `check.ts` and the
  * steward read them.
@@ -14,9 +16,6 @@ export interface KeyOptions extends SchemaOptions {
   /** Other words for those of a choice, in lower case and with `-`; they are taken without a warning. */
   readonly spellings?: Readonly<Record<string, string>>;
 }
-
-/** The reason given for a key whose time has not come. */
-export const later: KeyOptions = { withoutEffect: 'this version does not act on it yet' };
 
 /** The reason given for keys that would pass one client off as another. */
 export const neverDisguised: KeyOptions = {

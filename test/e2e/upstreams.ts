@@ -1,4 +1,4 @@
-import { start, type Program } from '../support/binary.ts';
+import { cleanUp, type Program, start } from '../support/binary.ts';
 import {
   anthropicUpstream,
   geminiUpstream,
@@ -60,7 +60,7 @@ export async function everyUpstream(more: (googleUrl: string) => string = () => 
       return refused;
     },
     async stop() {
-      await program.stop();
+      await cleanUp();
       for (const simulator of simulators) simulator.stop();
     },
   };
