@@ -19,7 +19,7 @@ import { createDiscovery, type Discovery, discoveryLimits } from './models/disco
 import { protocols } from './protocols/index.ts';
 import { createRelay } from './relay/handle.ts';
 import { createMemory } from './relay/memory.ts';
-import { hearAsked } from './relay/quota.ts';
+import { hearAsked } from './relay/routing/quota.ts';
 import { isLocal } from './server/address.ts';
 import type { Hall } from './server/hall.ts';
 import { Sockets } from './server/sockets.ts';

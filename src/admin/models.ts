@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import type { Pool } from '../accounts/pool/pool.ts';
 import type { Steward } from '../config/runtime.ts';
-import { explainModel, modelRows } from '../relay/explain.ts';
+import { explainModel, modelRows } from '../relay/routing/explain.ts';
 import { failures, parameter } from './docs.ts';
 import type { AdminRoute } from './hall.ts';
 import { Refusal } from './refusal.ts';

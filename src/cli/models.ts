@@ -2,7 +2,7 @@ import { Pool } from '../accounts/pool/pool.ts';
 import { buildRuntime } from '../config/build.ts';
 import { hereabouts } from '../config/places.ts';
 import { type Json, readArray, readNumber, readObject, readObjects, readString } from '../core/json.ts';
-import { explainModel, modelRows } from '../relay/explain.ts';
+import { explainModel, modelRows } from '../relay/routing/explain.ts';
 import { type Options, UsageError } from './arguments.ts';
 import { askGateway, type Grounds, groundsOf } from './ask.ts';
 import { print, printJson, table } from './print.ts';

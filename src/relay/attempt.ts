@@ -13,14 +13,14 @@ import { echoOf, type Errand } from './errand.ts';
 import type { Exchange } from './exchange.ts';
 import { fit } from './fit.ts';
 import { type Dialect, directLane, translatedLane } from './lane.ts';
-import { type Listener, overhear } from './overhear.ts';
+import { type Listener, overhear } from './thoughts/overhear.ts';
 import { type FittedTools, fitTools } from './tools.ts';
 import { payloadOf } from './payload.ts';
 import { type Flow, open } from './pipe.ts';
-import type { Attempt } from './plan.ts';
+import type { Attempt } from './routing/plan.ts';
 import { accepts, judged, refusal } from './refusal.ts';
-import { refusesThoughts, withoutThoughts } from './refused.ts';
-import { type Replay, replay } from './replay.ts';
+import { refusesThoughts, withoutThoughts } from './thoughts/refused.ts';
+import { type Replay, replay } from './thoughts/replay.ts';
 import { timeoutsOf } from './timeouts.ts';
 
 /** What one attempt brought: a whole answer, or a stream that has begun. */

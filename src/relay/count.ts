@@ -4,11 +4,11 @@ import { exchangeWith } from './attempt.ts';
 import { directBody } from './direct.ts';
 import type { Errand } from './errand.ts';
 import type { Exchange } from './exchange.ts';
-import { type Attempt, narrowed } from './plan.ts';
-import { policyOf } from './policy.ts';
+import { type Attempt, narrowed } from './routing/plan.ts';
+import { policyOf } from './routing/policy.ts';
 import { accepts, refusal } from './refusal.ts';
-import { refusesThoughts } from './refused.ts';
-import { signedIn } from './renewal.ts';
+import { refusesThoughts } from './thoughts/refused.ts';
+import { signedIn } from './routing/renewal.ts';
 
 /** What an image counts for: vendors count by its size in pixels, which nobody can know without decoding it. */
 const tokensPerImage = 1_500;

@@ -3,7 +3,7 @@ import type { Variant } from '../protocols/protocol.ts';
 import type { Frame } from '../wire/sse.ts';
 import type { Errand } from './errand.ts';
 import type { Edit } from './lane.ts';
-import type { Attempt } from './plan.ts';
+import type { Attempt } from './routing/plan.ts';
 
 /** What the direct lane changes: the model's name where the two sides know another, and what a variant of the wire differs in. */
 

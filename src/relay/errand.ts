@@ -11,8 +11,8 @@ import type { RequestRecord } from '../telemetry/record.ts';
 import { type Deadline, deadlineAfter } from './deadline.ts';
 import type { Exchange } from './exchange.ts';
 import type { Joined, Memory } from './memory.ts';
-import type { Attempt, Plan } from './plan.ts';
-import type { Recall } from './recall.ts';
+import type { Attempt, Plan } from './routing/plan.ts';
+import type { Recall } from './thoughts/recall.ts';
 import { derivedSession, sessionOf } from './session.ts';
 import type { Upload } from './upload.ts';
 

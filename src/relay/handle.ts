@@ -8,11 +8,11 @@ import { type Desk, echoOf, Errand, type RelayTools } from './errand.ts';
 import type { Exchange, Relay } from './exchange.ts';
 import { patiently, within } from './patience.ts';
 import { type Flow, pipe } from './pipe.ts';
-import { plan } from './plan.ts';
-import { createRecall } from './recall.ts';
+import { plan } from './routing/plan.ts';
+import { createRecall } from './thoughts/recall.ts';
 import { reframe } from './reframe.ts';
 import { attemptRaw, narrowRaw, passOn } from './raw.ts';
-import { tryEach } from './rounds.ts';
+import { tryEach } from './routing/rounds.ts';
 import { withoutImageTool } from './switched-off.ts';
 import { openUpload, type Upload } from './upload.ts';
 

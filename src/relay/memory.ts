@@ -4,7 +4,7 @@ import type { Continuing, Memo } from '../protocols/continuing.ts';
 import type { ClientSide, EchoMemory, Protocol } from '../protocols/protocol.ts';
 import type { Space, State } from '../state/state.ts';
 import type { Exchange } from './exchange.ts';
-import { type Attempt, narrowed, type Plan } from './plan.ts';
+import { type Attempt, narrowed, type Plan } from './routing/plan.ts';
 
 /**
  * The gateway's own memory of answers, for clients whose protocol lets them continue one by its id over upstreams that

@@ -2,7 +2,7 @@ import { formatNamed, type Param, type PayloadRule, type Selector } from '../con
 import { editTopLevel, type Json, parseObject } from '../core/json.ts';
 import { type Path, removeAt, setAt, valuesAt } from '../core/path.ts';
 import type { Errand } from './errand.ts';
-import type { Attempt } from './plan.ts';
+import type { Attempt } from './routing/plan.ts';
 
 /** The operator's `payload` rules, applied to a body that is ready to go to the upstream. */
 

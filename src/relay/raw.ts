@@ -7,9 +7,9 @@ import { type Reader, readerOf } from '../wire/reader.ts';
 import { dispatch, type Said } from './attempt.ts';
 import type { Errand } from './errand.ts';
 import type { Exchange } from './exchange.ts';
-import { canDraw, drawImages } from './images.ts';
+import { canDraw, drawImages } from './pictures/images.ts';
 import { meter, usageIn } from './observe.ts';
-import { type Attempt, narrowed, type Plan } from './plan.ts';
+import { type Attempt, narrowed, type Plan } from './routing/plan.ts';
 import { accepts, refusal } from './refusal.ts';
 import { refuseSwitchedOff } from './switched-off.ts';
 

@@ -3,8 +3,8 @@ import type { GatewayError } from '../core/error.ts';
 import { without } from '../telemetry/redact.ts';
 import type { Answered } from '../wire/fetch.ts';
 import type { Errand } from './errand.ts';
-import type { Attempt } from './plan.ts';
-import { hearQuota } from './quota.ts';
+import type { Attempt } from './routing/plan.ts';
+import { hearQuota } from './routing/quota.ts';
 
 /** Whether an upstream has answered; then what it says of the credential's quota is kept. See `refusal` otherwise. */
 export function accepts(errand: Errand, attempt: Attempt, { ok, headers }: Answered): boolean {

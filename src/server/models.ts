@@ -12,7 +12,7 @@ import {
   openaiModel,
 } from '../models/listings.ts';
 import type { Runtime } from '../config/runtime.ts';
-import { unknownModel } from '../relay/unknown-model.ts';
+import { unknownModel } from '../relay/routing/unknown-model.ts';
 import type { Visit } from './answer.ts';
 import { admit } from './gate.ts';
 import type { Hall } from './hall.ts';

@@ -2,7 +2,7 @@ import { afterAll, expect, test } from 'bun:test';
 import openaiCompatibility from '../../src/channels/openai-compatibility/index.ts';
 import type { Channel } from '../../src/channels/channel.ts';
 import { Pool } from '../../src/accounts/pool/pool.ts';
-import { optionsFor } from '../../src/relay/plan.ts';
+import { optionsFor } from '../../src/relay/routing/plan.ts';
 import { broken, policy, refused } from '../accounts/pool/support.ts';
 import { clearDesks, desk, plainConfig } from './desk.ts';
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import type { Json } from '../../src/core/json.ts';
 import { type Desk, minutes, noon, openDesk } from '../accounts/logins/desk.ts';
-import { hearAsked } from '../../src/relay/quota.ts';
+import { hearAsked } from '../../src/relay/routing/quota.ts';
 import { post, standing, type Standing, type Upstream, upstream } from './support.ts';
 
 /** Requests that are paid for by a login, from the client to an upstream that knows which tokens live. */

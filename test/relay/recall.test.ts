@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'bun:test';
 import type { Part, Seal } from '../../src/core/request.ts';
-import { anchorsOf } from '../../src/relay/anchors.ts';
-import type { Attempt } from '../../src/relay/plan.ts';
-import { createRecall, fingerprint, type Kept, type Turn } from '../../src/relay/recall.ts';
-import { mayReturn } from '../../src/relay/replay.ts';
-import { weave } from '../../src/relay/weave.ts';
+import { anchorsOf } from '../../src/relay/thoughts/anchors.ts';
+import type { Attempt } from '../../src/relay/routing/plan.ts';
+import { createRecall, fingerprint, type Kept, type Turn } from '../../src/relay/thoughts/recall.ts';
+import { mayReturn } from '../../src/relay/thoughts/replay.ts';
+import { weave } from '../../src/relay/thoughts/weave.ts';
 import { random } from '../support/random.ts';
 
 const seal = (value: string): Seal => ({ issuer: 'anthropic', model: 'm', account: 'a', value });

@@ -5,7 +5,7 @@ import gemini from '../../src/protocols/gemini/index.ts';
 import openaiChat from '../../src/protocols/openai-chat/index.ts';
 import openaiResponses from '../../src/protocols/openai-responses/index.ts';
 import type { Protocol } from '../../src/protocols/protocol.ts';
-import { refusesThoughts, withoutThoughts } from '../../src/relay/refused.ts';
+import { refusesThoughts, withoutThoughts } from '../../src/relay/thoughts/refused.ts';
 
 const refused = ({ upstream }: Protocol, error: object, status = 400) =>
   refusesThoughts(upstream!.decodeError(status, new Headers(), JSON.stringify({ error })));

@@ -1,12 +1,12 @@
-import type { Account } from '../accounts/account.ts';
-import type { Connection } from '../channels/channel.ts';
-import type { Runtime } from '../config/runtime.ts';
-import type { ModelCard } from '../core/model.ts';
-import { rememberedBy } from '../core/remember.ts';
-import type { Reasoning } from '../core/request.ts';
-import type { Candidate } from '../models/resolve.ts';
-import { splitSuffix, type Suffixed } from '../models/suffix.ts';
-import type { Protocol } from '../protocols/protocol.ts';
+import type { Account } from '../../accounts/account.ts';
+import type { Connection } from '../../channels/channel.ts';
+import type { Runtime } from '../../config/runtime.ts';
+import type { ModelCard } from '../../core/model.ts';
+import { rememberedBy } from '../../core/remember.ts';
+import type { Reasoning } from '../../core/request.ts';
+import type { Candidate } from '../../models/resolve.ts';
+import { splitSuffix, type Suffixed } from '../../models/suffix.ts';
+import type { Protocol } from '../../protocols/protocol.ts';
 import { unknownModel } from './unknown-model.ts';
 
 /** One concrete try. The relay walks these in order until one answers. */

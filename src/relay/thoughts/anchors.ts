@@ -1,6 +1,6 @@
-import type { Part, ToolCallPart } from '../core/request.ts';
+import type { Part, ToolCallPart } from '../../core/request.ts';
 import { fingerprint } from './recall.ts';
-import { textOf } from './session.ts';
+import { textOf } from '../session.ts';
 
 /** Where in a conversation something was said: what tells two places apart that look alike. */
 export interface Place {

@@ -1,18 +1,18 @@
-import type { Operation } from '../channels/channel.ts';
-import { asGatewayError, GatewayError } from '../core/error.ts';
-import { noUsage, type Reply, type Usage } from '../core/event.ts';
-import { compact, type Json, readObjects, readString, tryParseObject } from '../core/json.ts';
-import type { ChatRequest, MediaPart } from '../core/request.ts';
-import type { Drop } from '../protocols/protocol.ts';
-import { render } from '../wire/sse.ts';
-import { dispatch } from './attempt.ts';
+import type { Operation } from '../../channels/channel.ts';
+import { asGatewayError, GatewayError } from '../../core/error.ts';
+import { noUsage, type Reply, type Usage } from '../../core/event.ts';
+import { compact, type Json, readObjects, readString, tryParseObject } from '../../core/json.ts';
+import type { ChatRequest, MediaPart } from '../../core/request.ts';
+import type { Drop } from '../../protocols/protocol.ts';
+import { render } from '../../wire/sse.ts';
+import { dispatch } from '../attempt.ts';
 import { drawWithTool, hasDrawingTool } from './draw-with-tool.ts';
 import type { Drawing, Image, Picture, Wish } from './drawing.ts';
 import { askedOf } from './edit.ts';
-import type { Errand } from './errand.ts';
-import type { Attempt } from './plan.ts';
-import type { RawAnswer } from './raw.ts';
-import { accepts, refusal } from './refusal.ts';
+import type { Errand } from '../errand.ts';
+import type { Attempt } from '../routing/plan.ts';
+import type { RawAnswer } from '../raw.ts';
+import { accepts, refusal } from '../refusal.ts';
 
 /**
  * OpenAI's image generation and its edits over upstreams without those endpoints: Gemini's image models draw inside a chat, Imagen has

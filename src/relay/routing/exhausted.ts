@@ -1,6 +1,6 @@
-import type { Hindrance } from '../accounts/pool/pool.ts';
-import { GatewayError } from '../core/error.ts';
-import type { Errand } from './errand.ts';
+import type { Hindrance } from '../../accounts/pool/pool.ts';
+import { GatewayError } from '../../core/error.ts';
+import type { Errand } from '../errand.ts';
 import type { Attempt, Plan } from './plan.ts';
 import { policyOf } from './policy.ts';
 

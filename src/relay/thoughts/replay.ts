@@ -1,11 +1,11 @@
-import type { ChatRequest, Message, Part, Reasoning, ReasoningPart, Seal } from '../core/request.ts';
-import type { Drop } from '../protocols/protocol.ts';
+import type { ChatRequest, Message, Part, Reasoning, ReasoningPart, Seal } from '../../core/request.ts';
+import type { Drop } from '../../protocols/protocol.ts';
 import { anchorsOf, type Place } from './anchors.ts';
-import type { Errand } from './errand.ts';
-import type { Attempt } from './plan.ts';
+import type { Errand } from '../errand.ts';
+import type { Attempt } from '../routing/plan.ts';
 import type { Turn } from './recall.ts';
 import { unsealed } from './refused.ts';
-import { textOf } from './session.ts';
+import { textOf } from '../session.ts';
 import { weave } from './weave.ts';
 
 /** A request for one attempt: no seal in its history is known to fail there, and what its client dropped is back. */

@@ -1,5 +1,5 @@
-import type { GatewayError } from '../core/error.ts';
-import type { Errand } from './errand.ts';
+import type { GatewayError } from '../../core/error.ts';
+import type { Errand } from '../errand.ts';
 import type { Journey, Leg } from './journey.ts';
 import type { Attempt } from './plan.ts';
 import { policyOf } from './policy.ts';

@@ -1,14 +1,14 @@
-import { noUsage } from '../core/event.ts';
-import { compact, type Json, readObject, readString, tryParseObject } from '../core/json.ts';
-import { run } from '../core/machine.ts';
-import { frames } from '../wire/sse.ts';
-import { dispatch } from './attempt.ts';
-import { variantOf } from './direct.ts';
+import { noUsage } from '../../core/event.ts';
+import { compact, type Json, readObject, readString, tryParseObject } from '../../core/json.ts';
+import { run } from '../../core/machine.ts';
+import { frames } from '../../wire/sse.ts';
+import { dispatch } from '../attempt.ts';
+import { variantOf } from '../direct.ts';
 import type { Drawing, Image, Picture, Wish } from './drawing.ts';
 import { askedOf } from './edit.ts';
-import type { Errand } from './errand.ts';
-import type { Attempt } from './plan.ts';
-import { accepts, judged, refusal } from './refusal.ts';
+import type { Errand } from '../errand.ts';
+import type { Attempt } from '../routing/plan.ts';
+import { accepts, judged, refusal } from '../refusal.ts';
 
 /** Pictures by OpenAI's image models where only ChatGPT's backend can be asked: a model that chats draws with a tool. */
 

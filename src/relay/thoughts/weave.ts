@@ -1,4 +1,4 @@
-import type { Part, ReasoningPart, Seal } from '../core/request.ts';
+import type { Part, ReasoningPart, Seal } from '../../core/request.ts';
 import { fingerprint, type Kept, type Turn } from './recall.ts';
 
 /** Which of the things that a turn's client has dropped are to be put back. */

@@ -1,5 +1,5 @@
-import { GatewayError } from '../core/error.ts';
-import type { Errand } from './errand.ts';
+import { GatewayError } from '../../core/error.ts';
+import type { Errand } from '../errand.ts';
 import type { Attempt } from './plan.ts';
 
 /** Sends a request to one upstream and waits for what counts as an answer. */

@@ -1,4 +1,4 @@
-import type { Usage } from '../core/event.ts';
+import type { Usage } from '../../core/event.ts';
 
 /** What a client asks of a picture. */
 export interface Wish {

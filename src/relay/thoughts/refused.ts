@@ -1,5 +1,5 @@
-import type { GatewayError } from '../core/error.ts';
-import type { ChatRequest, Message, Part } from '../core/request.ts';
+import type { GatewayError } from '../../core/error.ts';
+import type { ChatRequest, Message, Part } from '../../core/request.ts';
 
 /**
  * What upstreams say when they refuse a thought of the history: Anthropic of an invalid signature, of a block that is

@@ -1,5 +1,5 @@
-import type { Runtime } from '../config/runtime.ts';
-import { GatewayError } from '../core/error.ts';
+import type { Runtime } from '../../config/runtime.ts';
+import { GatewayError } from '../../core/error.ts';
 
 /** Reasons beyond this many help nobody. */
 const mostReasons = 5;

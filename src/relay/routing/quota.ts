@@ -1,8 +1,8 @@
-import type { Login } from '../accounts/login.ts';
-import type { Pool } from '../accounts/pool/pool.ts';
-import type { Runtime } from '../config/runtime.ts';
-import { GatewayError } from '../core/error.ts';
-import type { Errand } from './errand.ts';
+import type { Login } from '../../accounts/login.ts';
+import type { Pool } from '../../accounts/pool/pool.ts';
+import type { Runtime } from '../../config/runtime.ts';
+import { GatewayError } from '../../core/error.ts';
+import type { Errand } from '../errand.ts';
 import type { Attempt } from './plan.ts';
 import { policyOf } from './policy.ts';
 

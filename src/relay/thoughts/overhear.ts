@@ -1,11 +1,11 @@
-import { type ChatEvent, folding, type Reply } from '../core/event.ts';
-import type { Part, Seal } from '../core/request.ts';
+import { type ChatEvent, folding, type Reply } from '../../core/event.ts';
+import type { Part, Seal } from '../../core/request.ts';
 import { anchorsOf } from './anchors.ts';
-import type { Errand } from './errand.ts';
-import type { Attempt } from './plan.ts';
+import type { Errand } from '../errand.ts';
+import type { Attempt } from '../routing/plan.ts';
 import { fingerprint, type Kept } from './recall.ts';
 import { wantsWords } from './replay.ts';
-import { openingOf } from './session.ts';
+import { openingOf } from '../session.ts';
 
 /** Listens to an answer: every seal is told whose it is, and what the client may drop before its next turn is kept. */
 export interface Listener {

@@ -1,4 +1,4 @@
-import type { ReasoningPart, Seal } from '../core/request.ts';
+import type { ReasoningPart, Seal } from '../../core/request.ts';
 
 /**
  * What of one answer its client may not bring back: thoughts, and the seals on what was said. What was said itself is

@@ -1,8 +1,8 @@
-import { defaultPolicy, type Policy } from '../accounts/policy.ts';
-import { limitsOf } from '../accounts/limits.ts';
-import type { Config } from '../config/schema.ts';
-import { rememberedBy } from '../core/remember.ts';
-import { durationMs } from '../protocols/waits.ts';
+import { defaultPolicy, type Policy } from '../../accounts/policy.ts';
+import { limitsOf } from '../../accounts/limits.ts';
+import type { Config } from '../../config/schema.ts';
+import { rememberedBy } from '../../core/remember.ts';
+import { durationMs } from '../../protocols/waits.ts';
 
 /** What a config says of routing. */
 export const policyOf = rememberedBy(read);

@@ -1,5 +1,5 @@
-import type { Runtime } from '../config/runtime.ts';
-import type { Config } from '../config/schema.ts';
+import type { Runtime } from '../../config/runtime.ts';
+import type { Config } from '../../config/schema.ts';
 
 /** The models to ask when one cannot answer, in order: those the operator lists, and nothing else. */
 export function fallbacksOf({ fallbacks }: Config, model: string): readonly string[] {

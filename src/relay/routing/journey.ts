@@ -1,12 +1,12 @@
-import type { Walk } from '../accounts/pool/walk.ts';
-import { asGatewayError, type GatewayError } from '../core/error.ts';
-import type { SkipRecord } from '../telemetry/record.ts';
-import type { Errand } from './errand.ts';
+import type { Walk } from '../../accounts/pool/walk.ts';
+import { asGatewayError, type GatewayError } from '../../core/error.ts';
+import type { SkipRecord } from '../../telemetry/record.ts';
+import type { Errand } from '../errand.ts';
 import { exhausted } from './exhausted.ts';
 import { fallbacksOf, previewTwin, switchesPreview } from './fallbacks.ts';
 import { type Attempt, type Plan, plan } from './plan.ts';
 import { policyOf } from './policy.ts';
-import { conversationOf } from './session.ts';
+import { conversationOf } from '../session.ts';
 
 /** One model that may answer: the one that was asked for, or a fallback. */
 export interface Leg {

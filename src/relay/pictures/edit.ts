@@ -1,8 +1,8 @@
-import { GatewayError } from '../core/error.ts';
-import type { Json } from '../core/json.ts';
+import { GatewayError } from '../../core/error.ts';
+import type { Json } from '../../core/json.ts';
 import type { Picture } from './drawing.ts';
-import type { Errand } from './errand.ts';
-import type { Upload } from './upload.ts';
+import type { Errand } from '../errand.ts';
+import type { Upload } from '../upload.ts';
 
 /** A request for pictures in the words of the JSON endpoint, with the pictures that are to be changed. */
 export interface Asked {

@@ -1,8 +1,8 @@
-import type { Walk } from '../accounts/pool/walk.ts';
-import { GatewayError } from '../core/error.ts';
-import type { RequestRecord } from '../telemetry/record.ts';
-import { responseHeaders } from '../wire/fetch.ts';
-import type { Errand } from './errand.ts';
+import type { Walk } from '../../accounts/pool/walk.ts';
+import { GatewayError } from '../../core/error.ts';
+import type { RequestRecord } from '../../telemetry/record.ts';
+import { responseHeaders } from '../../wire/fetch.ts';
+import type { Errand } from '../errand.ts';
 import type { Attempt } from './plan.ts';
 
 /** Keeps the books of an attempt that has answered. @param startedAt by the clock of `performance.now()`. */

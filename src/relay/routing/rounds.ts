@@ -1,8 +1,8 @@
-import { ruling } from '../accounts/rules.ts';
-import { asGatewayError, type GatewayError } from '../core/error.ts';
+import { ruling } from '../../accounts/rules.ts';
+import { asGatewayError, type GatewayError } from '../../core/error.ts';
 import { anotherRound } from './another-round.ts';
-import type { Answer } from './attempt.ts';
-import type { Errand } from './errand.ts';
+import type { Answer } from '../attempt.ts';
+import type { Errand } from '../errand.ts';
 import { exhausted } from './exhausted.ts';
 import { addFallback, aheadOf, type Journey, journeyOf, type Leg, unasked } from './journey.ts';
 import { answered, failed, gone } from './outcome.ts';

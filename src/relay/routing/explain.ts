@@ -1,9 +1,9 @@
-import { excludes } from '../accounts/pool/entitlements.ts';
-import type { Explained, Pool } from '../accounts/pool/pool.ts';
-import type { Runtime } from '../config/runtime.ts';
-import { compact, type Json } from '../core/json.ts';
-import type { ModelCard } from '../core/model.ts';
-import { clean } from '../telemetry/redact.ts';
+import { excludes } from '../../accounts/pool/entitlements.ts';
+import type { Explained, Pool } from '../../accounts/pool/pool.ts';
+import type { Runtime } from '../../config/runtime.ts';
+import { compact, type Json } from '../../core/json.ts';
+import type { ModelCard } from '../../core/model.ts';
+import { clean } from '../../telemetry/redact.ts';
 import { type Attempt, named, optionsFor } from './plan.ts';
 
 /** ISO 8601; undefined for what has no time. */
