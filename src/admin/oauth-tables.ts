@@ -14,6 +14,7 @@ interface Table {
   readonly channel: string;
   readonly list: string;
   readonly items: TSchema;
+  /** One item, as the documentation shows it. */
   readonly example: unknown;
   readonly summary: string;
 }
