@@ -1,13 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { createKeeper } from '../../src/accounts/logins/keeper.ts';
-import { createSignIns } from '../../src/accounts/logins/sign-in.ts';
-import { createStore } from '../../src/accounts/logins/store.ts';
 import { Pool } from '../../src/accounts/pool/pool.ts';
 import { createGate, guardBy } from '../../src/admin/gate.ts';
 import type { AdminHall } from '../../src/admin/hall.ts';
 import { createAdmin } from '../../src/admin/index.ts';
-import { channels } from '../../src/channels/index.ts';
-import { placesOf } from '../../src/config/logins.ts';
 import { createSteward } from '../../src/config/steward.ts';
 import { protocols } from '../../src/protocols/index.ts';
 import { isLocal } from '../../src/server/address.ts';
@@ -16,7 +11,7 @@ import { aliases } from '../../src/server/paths.ts';
 import { createState } from '../../src/state/state.ts';
 import { createTraces, traceLimits } from '../../src/telemetry/traces.ts';
 import { temporaryFolder } from '../config/support.ts';
-import { testNet } from '../support/net.ts';
+import { everySignIn } from './sign-ins.ts';
 import { openPaths, stand } from './support.ts';
 
 /** Every route of the whole program belongs to one class, and each class keeps its promise to strangers. */
@@ -31,21 +26,8 @@ const steward = createSteward({
   environment: {},
   log: () => {},
 });
-const keeper = createKeeper({
-  store: createStore(`${place.path}/auth`),
-  places: placesOf(channels),
-  settings: () => ({
-    proxy: 'direct',
-    workers: 1,
-    endpoints: (one) => one.steps.endpoints,
-    client: () => ({ id: 'x' }),
-  }),
-  log: () => {},
-});
-const signIns = createSignIns({
-  keep: (to, fields) => keeper.save(to, fields),
-  net: (one) => testNet(one.steps.endpoints),
-});
+const logins = everySignIn(place.path);
+const { keeper, signIns } = logins;
 const { hall, logged } = stand();
 const admin: AdminHall = {
   steward,
@@ -71,8 +53,7 @@ beforeAll(() => {
 });
 afterAll(async () => {
   await app.server!.stop(true);
-  await signIns.close();
-  await keeper.close();
+  await logins.close();
   place.remove();
 });
 
