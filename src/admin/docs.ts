@@ -1,7 +1,5 @@
 import { type TSchema, Type } from '@sinclair/typebox';
-import { type CodeSample, curlSample, quoted } from '../core/curl.ts';
-import { type Json, readObject, readObjects, readString } from '../core/json.ts';
-import type { AdminRoute } from './hall.ts';
+import type { Json } from '../core/json.ts';
 
 /** The shape of every management error. */
 const errorSchema = Type.Object(
@@ -54,33 +52,3 @@ export const parameter = (name: string, schema: TSchema, description: string, ex
   schema,
   ...(example === undefined ? {} : { example }),
 });
-
-/** The curl line of a route, from what its description says; `$NAME` stands for what only its reader knows. */
-export function sampleOf({ method, detail }: AdminRoute, path: string): CodeSample {
-  const parameters = readObjects(detail['parameters']);
-  const valueOf = (name: string): string =>
-    readString(parameters.find((parameter) => parameter['name'] === name)?.['example']) ??
-    `$${name.toUpperCase()}`;
-  const query = parameters
-    .filter((parameter) => parameter['in'] === 'query' && (parameter['required'] || parameter['example']))
-    .map(({ name }) => `${String(name)}=${valueOf(String(name))}`);
-  const address = path.replaceAll(/:(\w+)/g, (_, name: string) => valueOf(name));
-  return curlSample(address + (query.length > 0 ? `?${query.join('&')}` : ''), [
-    ...(method === 'GET' ? [] : [`-X ${method}`]),
-    '-H "Authorization: Bearer $MANAGEMENT_KEY"',
-    ...bodyOptions(readObject(readObject(detail['requestBody'])?.['content']) ?? {}),
-  ]);
-}
-
-/** How a body of the first kind that a route takes is sent: its example, or a file. */
-function bodyOptions(content: Json): readonly string[] {
-  const [type] = Object.keys(content);
-  if (type === undefined) return [];
-  if (type === 'multipart/form-data') return ['-F file=@key.json'];
-  const example = readObject(content[type])?.['example'];
-  const file = type === 'application/json' ? 'codex-user.json' : 'config.yaml';
-  return [
-    `-H "Content-Type: ${type}"`,
-    example === undefined ? `--data-binary @${file}` : `-d ${quoted(JSON.stringify(example))}`,
-  ];
-}

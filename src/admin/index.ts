@@ -3,7 +3,6 @@ import { beginRecord, type RequestRecord } from '../telemetry/record.ts';
 import { describe } from '../telemetry/redact.ts';
 import { accountRoutes } from './accounts.ts';
 import { configRoutes } from './config.ts';
-import { sampleOf } from './docs.ts';
 import { createGate } from './gate.ts';
 import type { AdminDoor, AdminHall, AdminRoute, Caller, Visit } from './hall.ts';
 import { kiroQuotaRoutes } from './kiro-quota.ts';
@@ -56,7 +55,7 @@ export function createAdmin(hall: AdminHall, door: AdminDoor, gate = createGate(
   for (const route of routes)
     app.route(route.method, base + route.path, ({ request, server }) => answer(request, server, route), {
       parse: 'none',
-      detail: described(route),
+      detail: { tags: ['management'], ...route.detail },
     });
   const unknown: Work = { work: (visit) => nothingHere(visit, routes) };
   for (const path of [base, `${base}/*`])
@@ -68,12 +67,6 @@ export function createAdmin(hall: AdminHall, door: AdminDoor, gate = createGate(
 }
 
 type Work = Pick<AdminRoute, 'work' | 'silent'>;
-
-const described = (route: AdminRoute): AdminRoute['detail'] => ({
-  tags: ['management'],
-  'x-codeSamples': [sampleOf(route, base + route.path)],
-  ...route.detail,
-});
 
 /** On every answer: who answers, in the reference's words, and that nobody may keep or reinterpret it. */
 function commonHeaders({ version, commit, builtAt }: AdminHall): readonly (readonly [string, string])[] {

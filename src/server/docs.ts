@@ -5,7 +5,7 @@ import bundle from '../../node_modules/@scalar/api-reference/dist/browser/standa
 import { readObject, type Json } from '../core/json.ts';
 import type { Hall } from './hall.ts';
 import { mountHidden } from './mount.ts';
-import { errorSchemas } from './openapi.ts';
+import { errorSchemas, managementSample } from './openapi.ts';
 import { isManagement } from './paths.ts';
 
 /**
@@ -159,14 +159,16 @@ const tags = (hall: Hall) => [
   { name: 'management', description: 'The configuration and the insides. Needs the management key.' },
 ];
 
-/** Gives the management routes their tag and their key, whatever they said of themselves. */
+/** Gives the management routes their tag, their key and a curl line, whatever they said of themselves. */
 function finished(document: Json): Json {
   const paths = Object.entries(readObject(document['paths']) ?? {}).map(([path, item]) => {
     if (!isManagement(path)) return [path, item];
-    const operations = Object.entries(readObject(item) ?? {}).map(([method, operation]) => [
-      method,
-      { ...readObject(operation), tags: ['management'], security: [{ management: [] }] },
-    ]);
+    const operations = Object.entries(readObject(item) ?? {}).map(([method, given]) => {
+      const operation = readObject(given) ?? {};
+      const samples = [managementSample(method.toUpperCase(), path, operation)];
+      const more = { tags: ['management'], security: [{ management: [] }], 'x-codeSamples': samples };
+      return [method, { ...operation, ...more }];
+    });
     return [path, Object.fromEntries(operations)];
   });
   return { ...document, paths: Object.fromEntries(paths) };

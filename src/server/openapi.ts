@@ -1,7 +1,6 @@
 import { type TSchema, Type } from '@sinclair/typebox';
-import { type CodeSample, curlSample, quoted } from '../core/curl.ts';
 import { type Fault, GatewayError } from '../core/error.ts';
-import type { Json } from '../core/json.ts';
+import { type Json, readObject, readObjects, readString } from '../core/json.ts';
 import type { ClientSide, Protocol, Route } from '../protocols/protocol.ts';
 import { plainError, type EncodeError } from './answer.ts';
 
@@ -48,7 +47,7 @@ export function describe(route: Description): Operation {
     operationId: operationId(route.method ?? 'GET', route.path),
     ...(route.open ? { security: [] } : {}),
     responses: { 200: { description: 'OK', content }, ...Object.fromEntries(failures) },
-    'x-codeSamples': [curlSample(route.sample ?? route.path, sampleArguments(route))],
+    'x-codeSamples': [command(route.sample ?? route.path, sampleArguments(route))],
   };
 }
 
@@ -111,7 +110,7 @@ export function describeUpgrade(protocol: Protocol, client: ClientSide, path: st
       ...errorResponses(protocol.id, (error, requestId) => client.encodeError(error, requestId)),
     },
     'x-codeSamples': [
-      curlSample(path, ['-i -N --http1.1', ...upgradeHeaders.map((header) => `-H "${header}"`)]),
+      command(path, ['-i -N --http1.1', ...upgradeHeaders.map((header) => `-H "${header}"`)]),
     ],
   };
 }
@@ -232,16 +231,58 @@ function operationId(method: string, path: string): string {
 }
 
 /** A command that can be pasted into a shell where `KEY` holds a client key. */
-function curl(headers: readonly string[], path: string, body?: Json): CodeSample {
-  return curlSample(path, [
+function curl(headers: readonly string[], path: string, body?: Json): Operation {
+  return command(path, [
     ...headers.map((header) => `-H "${header}"`),
     ...(body === undefined ? [] : [`-d ${quoted(JSON.stringify(body))}`]),
   ]);
 }
 
 /** The same for a form: text that begins with `@` names a file. */
-const curlForm = (path: string, fields: Json): CodeSample =>
-  curlSample(path, [
+const curlForm = (path: string, fields: Json): Operation =>
+  command(path, [
     `-H "${keyHeader}"`,
     ...Object.entries(fields).map(([name, value]) => `-F ${quoted(`${name}=${String(value)}`)}`),
   ]);
+
+/** What the shell is to fill in stands as `$NAME` in the path. */
+const command = (path: string, options: readonly string[]): Operation => {
+  const url = `http://localhost:8317${path}`;
+  const address = /[?$]/.test(path) ? `"${url}"` : url;
+  return { lang: 'Shell', label: 'curl', source: [`curl ${address}`, ...options].join(' \\\n  ') };
+};
+
+const quoted = (text: string) => `'${text.replaceAll("'", String.raw`'\''`)}'`;
+
+/**
+ * The curl line of a management route, from what its operation says: parameters and bodies that have an example, and what
+ * has to be there. `$NAME` stands for what only its reader knows.
+ * @param path as OpenAPI spells it.
+ */
+export function managementSample(method: string, path: string, operation: Json): Operation {
+  const parameters = readObjects(operation['parameters']);
+  const valueOf = (name: string): string =>
+    readString(parameters.find((one) => one['name'] === name)?.['example']) ?? `$${name.toUpperCase()}`;
+  const query = parameters
+    .filter((one) => one['in'] === 'query' && (one['required'] || one['example']))
+    .map(({ name }) => `${String(name)}=${valueOf(String(name))}`);
+  const address = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => valueOf(name));
+  return command(address + (query.length > 0 ? `?${query.join('&')}` : ''), [
+    ...(method === 'GET' ? [] : [`-X ${method}`]),
+    '-H "Authorization: Bearer $MANAGEMENT_KEY"',
+    ...bodyOptions(readObject(readObject(operation['requestBody'])?.['content']) ?? {}),
+  ]);
+}
+
+/** How a body of the first kind that a route takes is sent: its example, or a file. */
+function bodyOptions(content: Json): readonly string[] {
+  const [type] = Object.keys(content);
+  if (type === undefined) return [];
+  if (type === 'multipart/form-data') return ['-F file=@key.json'];
+  const example = readObject(content[type])?.['example'];
+  const file = type === 'application/json' ? 'codex-user.json' : 'config.yaml';
+  return [
+    `-H "Content-Type: ${type}"`,
+    example === undefined ? `--data-binary @${file}` : `-d ${quoted(JSON.stringify(example))}`,
+  ];
+}
