@@ -43,7 +43,7 @@ function requestOf(count: number, strategy: Strategy, bare: boolean): () => void
 }
 
 function named() {
-  const { id, follows } = conversationOf(headers, body)!;
+  const { id, follows } = conversationOf(headers, body, 'bench')!;
   return { conversation: id, follows };
 }
 

@@ -103,7 +103,7 @@ export interface Conversation {
  * something, so that the first ones take turns.
  * @param scope what keeps it apart from others of the same name: whose it is, and with which model.
  */
-export function conversationOf(headers: Headers, body: Json, scope = ''): Conversation | undefined {
+export function conversationOf(headers: Headers, body: Json, scope: string): Conversation | undefined {
   const named = sessionOf(headers, body);
   if (named) return { id: xxHash32(named.id, xxHash32(scope)), follows: true };
   const items = readArray(body.messages) ?? readArray(body.contents) ?? readArray(body.input) ?? [body.input];

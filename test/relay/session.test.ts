@@ -138,7 +138,9 @@ describe('a conversation that nobody named, without decoding its body', () => {
   };
 
   test.each(Object.entries(bodies))('goes on through its turns in %s', (_, body) => {
-    const [first, second, third] = [1, 2, 3].map((turns) => conversationOf(new Headers(), body(turns)));
+    const [first, second, third] = [1, 2, 3].map((turns) =>
+      conversationOf(new Headers(), body(turns), 'mine'),
+    );
     expect(first).toMatchObject({ follows: false });
     expect(second).toMatchObject({ alias: first!.id, follows: true });
     expect(third).toEqual(second);
@@ -146,12 +148,16 @@ describe('a conversation that nobody named, without decoding its body', () => {
 
   test('is another one when it began otherwise', () => {
     const said = (text: string, answer: string) =>
-      conversationOf(new Headers(), {
-        messages: [
-          { role: 'user', content: text },
-          { role: 'assistant', content: answer },
-        ],
-      })?.id;
+      conversationOf(
+        new Headers(),
+        {
+          messages: [
+            { role: 'user', content: text },
+            { role: 'assistant', content: answer },
+          ],
+        },
+        'mine',
+      )?.id;
     expect(new Set([said('a', 'x'), said('b', 'x'), said('a', 'y')]).size).toBe(3);
   });
 
@@ -169,14 +175,14 @@ describe('a conversation that nobody named, without decoding its body', () => {
   test('is told from thousands that differ in a character', () => {
     const ids = Array.from({ length: 10_000 }, (_, n) => {
       const messages = [{ role: 'user', content: `Question ${n}` }];
-      return conversationOf(new Headers(), { system: 'Be kind.', messages })?.id;
+      return conversationOf(new Headers(), { system: 'Be kind.', messages }, 'mine')?.id;
     });
     expect(new Set(ids).size).toBe(10_000);
   });
 
   test('is none where nothing was said in words', () => {
-    expect(conversationOf(new Headers(), {})).toBeUndefined();
-    expect(conversationOf(new Headers(), { messages: 7, input: [null, 3] })).toBeUndefined();
-    expect(conversationOf(new Headers(), { input: 'Hello' })).toMatchObject({ follows: false });
+    expect(conversationOf(new Headers(), {}, 'mine')).toBeUndefined();
+    expect(conversationOf(new Headers(), { messages: 7, input: [null, 3] }, 'mine')).toBeUndefined();
+    expect(conversationOf(new Headers(), { input: 'Hello' }, 'mine')).toMatchObject({ follows: false });
   });
 });
