@@ -12,8 +12,8 @@ export interface Ring {
 const smallest = 64 * 1024;
 
 /**
- * A ring of at most `maxLines` lines and `maxBytes` bytes; the oldest make room, but the newest always stays. Lines lie in one buffer: as strings they
- * would all grow old before they are let go, and only a full collection finds the old.
+ * A ring of at most `maxLines` lines and `maxBytes` bytes; the oldest make room, but the newest always stays. Lines lie in
+ * one buffer: as strings they would all grow old before they are let go, and only a full collection finds the old.
  */
 export function ring(maxLines = 5_000, maxBytes = 8 * 1024 * 1024): Ring {
   let buffer = Buffer.allocUnsafeSlow(Math.min(smallest, maxBytes));

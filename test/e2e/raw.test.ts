@@ -256,7 +256,7 @@ describe("Google's SDK", () => {
   });
 });
 
-describe.skipIf(process.platform !== 'linux')('a large form, told by /proc', () => {
+describe.skipIf(process.platform !== 'linux')('a large form (told by /proc, which only Linux has)', () => {
   test('of 200 MiB passes through without being held', async () => {
     const peak = () =>
       Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${program.pid}/status`, 'utf8'))![1]) * 1024;
