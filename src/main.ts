@@ -1,10 +1,16 @@
 import { readArguments } from './cli/arguments.ts';
 
 /**
- * What Bun reads from its environment at launch only. It allows 256 outgoing requests at a time unless told otherwise; and
- * it gives memory back to the system after 10 ms, which a busy gateway then has to ask for again with every request.
+ * What Bun and its allocator, mimalloc, read from the environment at launch only.
+ * - Bun allows 256 outgoing requests at a time unless told otherwise.
+ * - Memory that is free goes back to the system after 100 ms, and ten times a second so does what is free between used blocks.
+ *   A busy gateway has to ask for both again at once, so it keeps them for a while (decision 13).
  */
-const settings = { BUN_CONFIG_MAX_HTTP_REQUESTS: '65336', MIMALLOC_PURGE_DELAY: '1000' };
+const settings = {
+  BUN_CONFIG_MAX_HTTP_REQUESTS: '65336',
+  MIMALLOC_PURGE_DELAY: '30000',
+  MIMALLOC_PURGE_HOLES_MIN_INTERVAL: '10000',
+};
 
 /** Starts the program anew with its settings, once, in the same process. */
 function relaunch(): void {

@@ -9,7 +9,7 @@ export interface Account {
   readonly id: string;
   /** The provider as metrics and logs name it, such as `claude` or `openrouter`. */
   readonly provider: string;
-  /** What an operator recognises it by, with the secret masked: `claude sk-a…9f3c`. */
+  /** What an operator recognises it by, with the secret masked: `claude sk-a...9f3c`. */
   readonly label: string;
   readonly secret: Secret;
   /** Higher tiers are used first; 0 is the default. */
@@ -42,7 +42,7 @@ export type { Proxy };
 
 /** A secret as an operator may see it: the first four and last four characters when it is long, else a mask. */
 export function mask(secret: string): string {
-  return secret.length > 12 ? `${secret.slice(0, 4)}…${secret.slice(-4)}` : '…';
+  return secret.length > 12 ? `${secret.slice(0, 4)}...${secret.slice(-4)}` : '...';
 }
 
 /** A stable id from what a credential is: 16 hex digits of a hash, which say nothing of the secret. */

@@ -19,7 +19,7 @@ function maskFields(fields: object, headers: boolean): Record<string, unknown> {
 
 function maskValue(value: unknown, secret: boolean, headers: boolean): unknown {
   if (typeof value === 'string') return maskText(value, secret);
-  if (typeof value === 'number' && secret) return '…';
+  if (typeof value === 'number' && secret) return '...';
   if (Array.isArray(value)) return value.map((item) => maskValue(item, secret, headers));
   if (typeof value === 'object' && value !== null) return maskFields(value, headers);
   return value;

@@ -20,8 +20,9 @@ export function looksSecret(value: string): boolean {
   );
 }
 
-/** A URL without the credentials in it, `http://…@host/`; any other text as it is. */
-export const maskUrl = (value: string): string => value.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, '$1…@');
+/** A URL without the credentials in it, `http://...@host/`; any other text as it is. */
+export const maskUrl = (value: string): string =>
+  value.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, '$1...@');
 
 /**
  * The lines of a config as an excerpt may show them: every secret is replaced by dots of the same length, so that a

@@ -2,6 +2,7 @@ import type { Runtime } from '../config/runtime.ts';
 import { asGatewayError, type GatewayError } from '../core/error.ts';
 import { newId } from '../core/id.ts';
 import type { Json } from '../core/json.ts';
+import { turnEnd } from '../core/turn.ts';
 import type { Protocol } from '../protocols/protocol.ts';
 import { beginRecord, type RequestRecord } from '../telemetry/record.ts';
 import { describe } from '../telemetry/redact.ts';
@@ -51,6 +52,8 @@ export async function answer(
   }
   response.headers.set('x-request-id', record.id);
   if (request.headers.has('origin') && !isOwn(path)) allowReading(request, response, visit.runtime);
+  // Answers of one turn leave one after the other: sent as they come, each wakes its client by itself.
+  await turnEnd();
   return response;
 }
 

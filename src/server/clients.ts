@@ -46,7 +46,7 @@ function relaying(hall: Hall, protocol: Protocol, client: ClientSide, route: Rou
   const encodeError: EncodeError = (error, requestId) => client.encodeError(error, requestId);
   const moved = (request: Request) => allow(request, hall.steward.current.config.limits['client-seconds']);
   const rest = (request: Request) => allow(request, 0);
-  const relay = async ({ request, params, path, search, runtime, record }: Visit) => {
+  const relay = ({ request, params, path, search, runtime, record }: Visit) => {
     const { headers, signal } = request;
     const query = search === '' ? noQuery : new URLSearchParams(search);
     record.protocol = protocol.id;
@@ -54,25 +54,15 @@ function relaying(hall: Hall, protocol: Protocol, client: ClientSide, route: Rou
     record.client = label;
     for (const carrier of carriers) headers.delete(carrier);
     if (search !== '') removeKeys(query);
+    const asked = { runtime, protocol, route, params, query, headers, tenant, signal, record };
     const limits = limitsOf(runtime.config);
-    const asForm = route.kind === 'raw' && isForm(headers);
-    const stream = asForm ? openBody(request, limits, moved, rest) : undefined;
-    const unread = asForm || route.method === 'GET';
-    const body = unread ? '' : await readBody(request, limits, moved);
-    if (!asForm) rest(request);
-    return hall.relay({
-      runtime,
-      protocol,
-      route,
-      params,
-      query,
-      headers,
-      tenant,
-      body,
-      stream,
-      signal,
-      record,
-    });
+    if (route.kind === 'raw' && isForm(headers))
+      return hall.relay({ ...asked, body: '', stream: openBody(request, limits, moved, rest) });
+    const answer = (body: string) => {
+      rest(request);
+      return hall.relay({ ...asked, body });
+    };
+    return route.method === 'GET' ? answer('') : readBody(request, limits, moved).then(answer);
   };
   return (request: Request, params: Visit['params'] | undefined) =>
     answer(hall, request, relay, encodeError, params);

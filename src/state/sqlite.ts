@@ -34,6 +34,21 @@ export function sqliteShelf(file: string): Shelf {
   );
   const removeUntil = database.query('DELETE FROM entries WHERE space = ? AND seq <= ?');
 
+  /** What each space has been given since its entries were counted. */
+  const given = new Map<string, { entries: number; bytes: number }>();
+
+  /** Counting takes a while where there is much, so a space may grow by a hundredth before it is done again. */
+  function mayBeFull(space: string, limits: Limits, rows: readonly Row[]): boolean {
+    const { entries, bytes } = given.get(space) ?? { entries: limits.entries, bytes: 0 };
+    const now = {
+      entries: entries + rows.length,
+      bytes: rows.reduce((sum, { value }) => sum + value.length, bytes),
+    };
+    const full = now.entries * 100 > limits.entries || now.bytes * 100 > limits.bytes;
+    given.set(space, full ? { entries: 0, bytes: 0 } : now);
+    return full;
+  }
+
   function makeRoom(space: string, limits: Limits): void {
     const { count = 0, bytes } = fill.get(space) ?? {};
     let entriesOver = count - limits.entries;
@@ -50,7 +65,7 @@ export function sqliteShelf(file: string): Shelf {
 
   const write = database.transaction((space: string, limits: Limits, rows: readonly Row[]) => {
     for (const { key, value, expiresAt } of rows) insert.run(space, key, value, value.length, expiresAt);
-    makeRoom(space, limits);
+    if (mayBeFull(space, limits, rows)) makeRoom(space, limits);
   });
 
   return {

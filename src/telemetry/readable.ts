@@ -17,7 +17,7 @@ export function readable(entry: Entry, inColour: boolean): string {
 type Words = Readonly<Record<string, unknown>>;
 type Paint = (code: number, text: string) => string;
 
-/** `POST /v1/messages 200 1.20s (first 0.30s) claude-x > y via openrouter sk-o…9f3c 12+340 tokens id=…`. */
+/** `POST /v1/messages 200 1.20s (first 0.30s) claude-x > y via openrouter sk-o...9f3c 12+340 tokens id=…`. */
 function requestWords(fields: Words, paint: Paint): string {
   const { model, model_used: used, provider, credential, tokens, failed } = fields;
   const status = Number(fields['status']);

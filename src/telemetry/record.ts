@@ -12,7 +12,7 @@ export interface RequestRecord {
   readonly path: string;
   /** `performance.now()` when the request was accepted. */
   readonly startedAt: number;
-  /** The label of the client's key, such as `sk-g…a91c`; '' before it is known or when none is needed. */
+  /** The label of the client's key, such as `sk-g...a91c`; '' before it is known or when none is needed. */
   client: string;
   /** The client's protocol, '' on routes without one. */
   protocol: string;

@@ -12,7 +12,7 @@ const refuse = (path: string, expected: string): never => {
 const accountWith = (...rules: readonly FailureRuleEntry[]): Account => ({
   id: 'a',
   provider: 'claude',
-  label: 'claude sk-a…9f3c',
+  label: 'claude sk-a...9f3c',
   secret: { kind: 'none' },
   priority: 0,
   weight: 1,

@@ -27,19 +27,19 @@ test('masks every secret and leaves everything else', () => {
   const masked = maskSecrets(parse(text).config);
   expect(JSON.stringify(masked)).not.toContain(secret);
   expect(masked).toMatchObject({
-    'api-keys': ['cana…6789'],
-    'proxy-url': 'http://…@proxy.example:3128',
-    'remote-management': { 'secret-key': 'cana…6789', 'allow-remote': false },
+    'api-keys': ['cana...6789'],
+    'proxy-url': 'http://...@proxy.example:3128',
+    'remote-management': { 'secret-key': 'cana...6789', 'allow-remote': false },
     'claude-api-key': [
       {
-        'api-key': 'cana…6789',
-        'proxy-url': 'socks5://…@10.0.0.1:1080',
-        'base-url': 'https://…@api.example/v1',
+        'api-key': 'cana...6789',
+        'proxy-url': 'socks5://...@10.0.0.1:1080',
+        'base-url': 'https://...@api.example/v1',
         headers: {
-          'X-Auth-Token': 'cana…6789',
+          'X-Auth-Token': 'cana...6789',
           'X-Title': 'my title',
           'X-Copy': '$X-Session',
-          'X-Other': 'sk-l…6789',
+          'X-Other': 'sk-l...6789',
         },
         models: [{ name: 'claude-sonnet-4-5', alias: 'gpt-5' }],
       },

@@ -198,7 +198,7 @@ describe('429 and rate-limit cascades', () => {
       expect(Number(/^retry-after: (\d+)/im.exec(last)?.[1])).toBeWithin(1, 31);
       const body = JSON.parse(last.slice(last.indexOf('{')));
       expect(body.error).toMatchObject({ code: 'rate_limit_exceeded' });
-      for (const end of ['sk-s…6789', 'upstream status 429', 'next try in'])
+      for (const end of ['sk-s...6789', 'upstream status 429', 'next try in'])
         expect(body.error.message).toContain(end);
       expect(await stress()).toMatchObject({ credentials_cooling: 2, last_error: { status: 429 } });
     });

@@ -221,14 +221,14 @@ describe('when nobody can serve', () => {
     const it = gateway(entries(compatible('one', up.url, ['name: a'], keys(2))));
     const first = await ask(it, 'a');
     expect([first.headers.get('retry-after'), first.headers.get('x-gateway-attempts')]).toEqual(['30', '2']);
-    const those = 'upstream status 429, next try in 30 s; one sk-u…6789: rate_limit_exceeded';
+    const those = 'upstream status 429, next try in 30 s; one sk-u...6789: rate_limit_exceeded';
     expect((await json(first)).error.message).toContain(those);
     const response = await ask(it, 'a');
     expect(response.status).toBe(429);
     expect(response.headers.get('retry-after')).toBe('30');
     const { message } = (await json(response)).error;
     expect(message).toContain(
-      'next try in 30 s; one sk-u…6789: rate_limit_exceeded, upstream status 429, next try in 90 s',
+      'next try in 30 s; one sk-u...6789: rate_limit_exceeded, upstream status 429, next try in 90 s',
     );
     expect(up.requests).toHaveLength(2);
   });

@@ -206,6 +206,20 @@ describe('a state', () => {
     state.close();
   });
 
+  test('lets a large space grow by a hundredth at most before it makes room', () => {
+    const large: Limits = { ...limits, entries: 1_000 };
+    const shelf = sqliteShelf(freshFile());
+    const held = () => shelf.newest('s', 5_000, 0).length;
+    let most = 0;
+    for (let index = 0; index < 1_100; index++) {
+      shelf.write('s', large, [entry(`${index}`, 'x')]);
+      if (index >= 980) most = Math.max(most, held());
+    }
+    expect(most).toBeGreaterThanOrEqual(1_000);
+    expect(most).toBeLessThanOrEqual(1_010);
+    shelf.close();
+  });
+
   test('two programs share one file', () => {
     const file = freshFile();
     const [one, two] = [sqliteShelf(file), sqliteShelf(file)];

@@ -27,12 +27,12 @@ export function served(changes: Partial<RequestRecord> = {}): RequestRecord {
   return Object.assign(
     beginRecord('req_1', 'POST', '/v1/chat/completions'),
     {
-      client: 'sk-g…a91c',
+      client: 'sk-g...a91c',
       protocol: 'openai-chat',
       modelAsked: 'gpt',
       modelUsed: 'openai/gpt',
       provider: 'openrouter',
-      credential: 'openrouter sk-o…9f3c',
+      credential: 'openrouter sk-o...9f3c',
       status: 200,
       firstByteMs: 20,
       usage: { input: 10, output: 5, cacheRead: 4, cacheWrite: 2, reasoning: 1 },
@@ -44,7 +44,7 @@ export function served(changes: Partial<RequestRecord> = {}): RequestRecord {
 
 export const attempt = (changes: Partial<AttemptRecord> = {}): AttemptRecord => ({
   provider: 'openrouter',
-  credential: 'openrouter sk-o…9f3c',
+  credential: 'openrouter sk-o...9f3c',
   model: 'openai/gpt',
   ms: 20,
   outcome: 'answered',

@@ -14,14 +14,14 @@ describe('the line of a request', () => {
       level: 'info',
       event: 'request',
       id: 'req_1',
-      client: 'sk-g…a91c',
+      client: 'sk-g...a91c',
       protocol: 'openai-chat',
       method: 'POST',
       path: '/v1/chat/completions',
       model: 'gpt',
       model_used: 'openai/gpt',
       provider: 'openrouter',
-      credential: 'openrouter sk-o…9f3c',
+      credential: 'openrouter sk-o...9f3c',
       attempts: 1,
       status: 200,
       stream: true,
@@ -68,7 +68,7 @@ describe('the line of a request', () => {
     const [line = ''] = await lines();
     expect(line).toContain('\x1b[32m200\x1b[0m');
     expect(Bun.stripANSI(line)).toMatch(
-      /^\d\d:\d\d:\d\d INFO {2}POST \/v1\/chat\/completions 200 \d\.\d\ds \(first 0\.02s\) gpt > openai\/gpt via openrouter sk-o…9f3c 10\+5 tokens stream id=req_1 client=sk-g…a91c$/,
+      /^\d\d:\d\d:\d\d INFO {2}POST \/v1\/chat\/completions 200 \d\.\d\ds \(first 0\.02s\) gpt > openai\/gpt via openrouter sk-o\.\.\.9f3c 10\+5 tokens stream id=req_1 client=sk-g\.\.\.a91c$/,
     );
   });
 });

@@ -38,7 +38,7 @@ describe('redact', () => {
     'Basic authentication is required.',
     'max_tokens: 5, token count 7',
     'xai-grok-4-fast-reasoning',
-    'openrouter sk-o…9f3c',
+    'openrouter sk-o...9f3c',
     'monkey=banana',
     'req_011CSHoEeqs5C35K2UUqR7Fy',
     'https://api.openai.com/v1/chat/completions',

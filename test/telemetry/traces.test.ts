@@ -17,7 +17,7 @@ function closed(id: string, more: Partial<RequestRecord> = {}) {
 
 const attempt = (more: object = {}) => ({
   provider: 'p',
-  credential: 'p sk-a…bcde',
+  credential: 'p sk-a...bcde',
   model: 'm',
   atMs: 2,
   ms: 5,

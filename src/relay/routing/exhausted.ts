@@ -63,7 +63,7 @@ const isThrottled = ({ block: { why, standing } }: Hindrance): boolean =>
 const nextTryMs = ({ block: { untilMs, standing } }: Hindrance): number =>
   Math.min(untilMs, standing.rest?.aloneMs ?? Infinity);
 
-/** `claude sk-a…9f3c: rate_limit_exceeded, upstream status 429, next try in 12 s` */
+/** `claude sk-a...9f3c: rate_limit_exceeded, upstream status 429, next try in 12 s` */
 function candidate({ option, block }: Hindrance<Attempt>, nowMs: number): string {
   const { why, what, standing } = block;
   const untilMs = nextTryMs({ option, block });
