@@ -8,8 +8,8 @@ import { readArguments } from './cli/arguments.ts';
  */
 const settings = {
   BUN_CONFIG_MAX_HTTP_REQUESTS: '65336',
-  MIMALLOC_PURGE_DELAY: '30000',
-  MIMALLOC_PURGE_HOLES_MIN_INTERVAL: '10000',
+  MIMALLOC_PURGE_DELAY: '5000',
+  MIMALLOC_PURGE_HOLES_MIN_INTERVAL: '5000',
 };
 
 /** Starts the program anew with its settings, once, in the same process. */
