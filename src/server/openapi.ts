@@ -1,8 +1,9 @@
 import { type TSchema, Type } from '@sinclair/typebox';
 import { type Fault, GatewayError } from '../core/error.ts';
 import { type Json, readObject, readObjects, readString } from '../core/json.ts';
+import { rememberedBy } from '../core/remember.ts';
 import type { ClientSide, Protocol, Route } from '../protocols/protocol.ts';
-import { plainError, type EncodeError } from './answer.ts';
+import { plainError } from './answer.ts';
 
 /** What the OpenAPI document says of one route: an operation object of OpenAPI 3.1. */
 export type Operation = Readonly<Record<string, unknown>>;
@@ -78,7 +79,7 @@ export function describeRoute(protocol: Protocol, client: ClientSide, route: Rou
           ...(streams ? { 'text/event-stream': { schema: Type.String() } } : {}),
         },
       },
-      ...errorResponses(protocol.id, (error, requestId) => client.encodeError(error, requestId)),
+      ...errorResponses(protocol),
     },
     'x-codeSamples': [
       docs.form
@@ -107,7 +108,7 @@ export function describeUpgrade(protocol: Protocol, client: ClientSide, path: st
         description: 'upgrade_required',
         content: { 'application/json': { schema: errorReference(protocol.id), example } },
       },
-      ...errorResponses(protocol.id, (error, requestId) => client.encodeError(error, requestId)),
+      ...errorResponses(protocol),
     },
     'x-codeSamples': [
       command(path, ['-i -N --http1.1', ...upgradeHeaders.map((header) => `-H "${header}"`)]),
@@ -187,15 +188,15 @@ const failures: readonly { readonly fault: Fault; readonly message: string; read
 
 const exampleId = 'req_5b0c1f6e2a9d4c7f8e3b1a20';
 
-/** The error answers of a dialect, by status, each with an example in its words. */
-function errorResponses(dialect: string, encodeError: EncodeError): Operation {
+/** The error answers of a protocol's routes, by status, each with an example in its words; made once for all of them. */
+const errorResponses = rememberedBy(({ id, client }: Protocol): Operation => {
   const responses = failures.map(({ fault, message, remedy }) => {
     const error = new GatewayError(fault, message, { remedy });
-    const content = { schema: errorReference(dialect), example: encodeError(error, exampleId) };
+    const content = { schema: errorReference(id), example: client?.encodeError(error, exampleId) };
     return [error.status, { description: error.code, content: { 'application/json': content } }];
   });
   return Object.fromEntries(responses) as Operation;
-}
+});
 
 const errorReference = (dialect: string) => ({ $ref: `#/components/schemas/${dialect}.error` });
 
