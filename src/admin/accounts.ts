@@ -9,7 +9,7 @@ import { edited } from './account-edits.ts';
 import { fileNamed, importVertex, notFound, removeFiles, upload } from './account-files.ts';
 import { authFile } from './auth-file.ts';
 import { partOf, readJson } from './body.ts';
-import { failures, jsonBody, parameter } from './docs.ts';
+import { failures, jsonBody, parameter, pathParameter } from './docs.ts';
 import type { AdminHall, AdminRoute, Visit } from './hall.ts';
 import { switchKey } from './key-status.ts';
 import { Refusal } from './refusal.ts';
@@ -171,9 +171,7 @@ export function accountRoutes(hall: AdminHall): readonly AdminRoute[] {
       path: '/model-definitions/:channel',
       detail: {
         summary: 'What the catalogue knows of a channel’s models',
-        parameters: [
-          { name: 'channel', in: 'path', required: true, schema: Type.String(), example: 'codex' },
-        ],
+        parameters: [pathParameter('channel', 'The channel, or the family of its models.', 'codex')],
         responses: answers(Type.Object({ channel: Type.String(), models: Type.Array(anything) }), 400),
       },
       work({ request }) {
@@ -206,9 +204,7 @@ export function accountRoutes(hall: AdminHall): readonly AdminRoute[] {
       path: '/auths/:provider/refresh',
       detail: {
         summary: 'Renews every login of a channel now',
-        parameters: [
-          { name: 'provider', in: 'path', required: true, schema: Type.String(), example: 'codex' },
-        ],
+        parameters: [pathParameter('provider', 'The channel that the logins are of.', 'codex')],
         responses: answers(done, 404),
       },
       work: ({ request }) => refresh(partOf(request, 2).toLowerCase(), keeper),

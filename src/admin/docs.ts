@@ -52,3 +52,10 @@ export const parameter = (name: string, schema: TSchema, description: string, ex
   schema,
   ...(example === undefined ? {} : { example }),
 });
+
+/** A part of the path. @param example stands in the route's curl line, which has its name in capitals otherwise. */
+export const pathParameter = (name: string, description: string, example?: string) => ({
+  ...parameter(name, Type.String(), description, example),
+  in: 'path',
+  required: true,
+});

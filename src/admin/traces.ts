@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import type { Traces } from '../telemetry/traces.ts';
 import { partOf } from './body.ts';
-import { failures, parameter } from './docs.ts';
+import { failures, parameter, pathParameter } from './docs.ts';
 import type { AdminRoute } from './hall.ts';
 import { Refusal } from './refusal.ts';
 
@@ -47,9 +47,7 @@ export function traceRoutes(kept: Traces): readonly AdminRoute[] {
       detail: {
         summary: 'What happened to one request',
         description: 'The id is the `x-request-id` of its answer.',
-        parameters: [
-          { name: 'id', in: 'path', required: true, schema: Type.String(), description: 'The request id.' },
-        ],
+        parameters: [pathParameter('id', 'The request id.')],
         responses: {
           200: { description: 'The trace.', content: { 'application/json': { schema: trace } } },
           ...failures(404),
