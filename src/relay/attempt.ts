@@ -248,14 +248,8 @@ async function readStream(
   passage: Passage,
   response: Answered,
 ): Promise<Answer> {
-  const { client, config, exchange } = errand;
   const { headers } = response;
-  const codec = exchange.route.codec ?? client;
-  const encodeStream = () => codec.encodeStream(echoOf(errand, attempt));
-  const dialect: Dialect = {
-    encodeStream: passage.direct ? encodeStream : () => listening(encodeStream(), overhear(errand, attempt)),
-    closing: client.closing,
-  };
+  const dialect = dialectOf(errand, attempt, passage.direct);
   if (isJson(headers)) return wholeAsStream(await response.text(), attempt, passage, dialect, headers);
   if (!isEventStream(headers)) {
     await response.body?.cancel();
@@ -265,11 +259,22 @@ async function readStream(
     ? directLane(passage.upstream.decodeStream(), dialect, directEdit(errand, attempt))
     : translatedLane(restoring(passage), dialect);
   try {
-    const flow = await open(lane, readerFor(response), config.streaming['hold-seconds'] * 1000);
+    const flow = await open(lane, readerFor(response), errand.config.streaming['hold-seconds'] * 1000);
     return { kind: 'flow', flow, headers };
   } catch (thrown) {
     throw thrown instanceof GatewayError ? judged(thrown, attempt, headers) : thrown;
   }
+}
+
+/** How the client is told a stream. It lasts as long as the stream, so it is made where no body is in sight. */
+function dialectOf(errand: Errand, attempt: Attempt, direct: boolean): Dialect {
+  const { client, exchange } = errand;
+  const codec = exchange.route.codec ?? client;
+  const encodeStream = () => codec.encodeStream(echoOf(errand, attempt));
+  return {
+    encodeStream: direct ? encodeStream : () => listening(encodeStream(), overhear(errand, attempt)),
+    closing: client.closing,
+  };
 }
 
 /** Some upstreams answer whole whatever was asked, errors above all: then the stream is what the answer spells. */

@@ -4,7 +4,7 @@ import type { Config } from '../config/schema.ts';
 import type { GatewayError } from '../core/error.ts';
 import { newId } from '../core/id.ts';
 import type { Json } from '../core/json.ts';
-import type { ChatRequest } from '../core/request.ts';
+import type { ChatRequest, Message } from '../core/request.ts';
 import type { ClientSide, Drop, Echo, EchoMemory, RouteHint, RouteKind } from '../protocols/protocol.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { RequestRecord } from '../telemetry/record.ts';
@@ -13,7 +13,7 @@ import type { Exchange } from './exchange.ts';
 import type { Joined, Memory } from './memory.ts';
 import type { Attempt, Plan } from './routing/plan.ts';
 import type { Recall } from './thoughts/recall.ts';
-import { derivedSession, sessionOf } from './session.ts';
+import { derivedSession, sessionOf, textOf } from './session.ts';
 import type { Upload } from './upload.ts';
 
 /** What the relay works with, the same for every request. */
@@ -37,7 +37,10 @@ export interface Desk extends RelayTools {
 export class Errand {
   readonly exchange: Exchange;
   readonly client: ClientSide;
-  readonly body: Json;
+  /** The body's fields; without the conversation once it has been let go. */
+  body: Json;
+  /** About how many tokens the request has. */
+  readonly inputEstimate: number;
   /** The model that is being asked; another one once a fallback's turn has come. */
   plan: Plan;
   /** What the answer says of memory. */
@@ -72,6 +75,7 @@ export class Errand {
     this.exchange = this.deadline ? { ...exchange, signal: this.deadline.signal } : exchange;
     this.client = client;
     this.body = body;
+    this.inputEstimate = Math.ceil(exchange.body.length / 4);
     this.plan = plan;
     this.memory = memory;
     this.keep = keep;
@@ -104,6 +108,17 @@ export class Errand {
       sessionOf(this.exchange.headers, this.body)?.id ?? derivedSession(this.chat()));
   }
 
+  /**
+   * Lets go of what was said, once a stream has begun and nobody can be asked again: histories are long, and streams last.
+   * What is left tells which conversation it is. A client that continues answers by their ids needs all of it to the end.
+   */
+  begun(): void {
+    if (this.client.continuing) return;
+    this.body = { ...this.body, messages: undefined, contents: undefined };
+    this.exchange.body = '';
+    this.request = this.request ? { ...this.request, messages: ends(this.request.messages) } : nothingSaid;
+  }
+
   /** Closes the books: nothing more will be sent. */
   settle(): void {
     const { held, broken, exchange, tools } = this;
@@ -118,6 +133,24 @@ export class Errand {
 }
 
 const dropLimit = 100;
+
+/** What the user said first and last: all that an answer is ever known by. */
+function ends(messages: readonly Message[]): readonly Message[] {
+  const said = messages.filter(({ role }) => role === 'user');
+  const last = said.findLast(({ parts }) => textOf(parts) !== '');
+  return [...new Set([said[0], last])].filter((message) => message !== undefined);
+}
+
+/** For what passes as bytes: only a failure is worded then, and it repeats nothing. */
+const nothingSaid: ChatRequest = {
+  model: '',
+  system: [],
+  messages: [],
+  tools: [],
+  sampling: {},
+  stream: true,
+  extra: {},
+};
 
 /** What the answer of an attempt repeats of its request. */
 export const echoOf = (errand: Errand, attempt: Attempt | undefined): Echo =>
@@ -144,7 +177,7 @@ class ErrandEcho implements Echo {
   }
 
   get inputEstimate(): number {
-    return Math.ceil(this.errand.exchange.body.length / 4);
+    return this.errand.inputEstimate;
   }
 
   get memory(): EchoMemory | undefined {

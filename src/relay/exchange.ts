@@ -18,8 +18,8 @@ export interface Exchange {
   readonly continues?: string;
   /** The WebSocket that it came on. */
   readonly line?: ClientLine;
-  /** The decoded body; '' when it comes as a stream. */
-  readonly body: string;
+  /** The decoded body; '' when it comes as a stream, and when it has been let go. */
+  body: string;
   /** The decoded body of a `raw` route that takes a form: nobody has read any of it, and it keeps the limit by itself. */
   readonly stream?: ReadableStream<Uint8Array> | undefined;
   /** Aborts when the client goes away. */

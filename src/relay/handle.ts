@@ -102,15 +102,17 @@ function finished(errand: Errand, response: Response): Response {
  */
 async function streamed(errand: Errand, coming: Promise<Answer>): Promise<Response> {
   const heartbeatMs = errand.config.streaming['heartbeat-seconds'] * 1000;
-  const flow = coming.then(flowOf);
+  const flow = coming.then((answer) => flowOf(errand, answer));
   const begun = heartbeatMs > 0 ? await within(flow, heartbeatMs) : await flow;
   errand.exchange.record.early = begun === undefined;
   return stream(errand, begun ?? flow, heartbeatMs);
 }
 
-function flowOf(answer: Answer): Flow {
-  if (answer.kind === 'flow') return answer.flow;
-  throw new GatewayError({ kind: 'internal' }, 'A whole answer came where a stream was due.');
+function flowOf(errand: Errand, answer: Answer): Flow {
+  if (answer.kind !== 'flow')
+    throw new GatewayError({ kind: 'internal' }, 'A whole answer came where a stream was due.');
+  errand.begun();
+  return answer.flow;
 }
 
 function stream(errand: Errand, flow: Flow | Promise<Flow>, heartbeatMs: number): Response {

@@ -2,7 +2,7 @@ import { Clock, type Timed } from '../core/clock.ts';
 import { GatewayError, type Phase } from '../core/error.ts';
 import { reacts } from './reach.ts';
 import type { Destination } from './transport-error.ts';
-import { destinationOf, type Outgoing, placeOf, type WayOut } from './way.ts';
+import { destinationOf, placeOf, type Target, type WayOut } from './way.ts';
 
 /** How long each phase of an exchange may take, in milliseconds; 0 means no limit. There is no limit on the whole. */
 export interface Timeouts {
@@ -31,7 +31,7 @@ export class Watch implements Timed {
   constructor(
     private readonly client: AbortSignal,
     private readonly timeouts: Timeouts,
-    private readonly outgoing: Outgoing,
+    private readonly target: Target,
     private readonly out: WayOut,
   ) {
     const connectMs = limitOf(timeouts.connectMs);
@@ -71,7 +71,7 @@ export class Watch implements Timed {
   async connectDue(): Promise<void> {
     const { connectMs, firstByteMs } = this.timeouts;
     this.arm(limitOf(firstByteMs) - connectMs, onFirstByteDue);
-    const place = placeOf(this.outgoing, this.out);
+    const place = placeOf(this.target, this.out);
     const reacted = place === undefined || (await reacts(place));
     if (!reacted && this.headersDue) this.abort.abort(late('connect', connectMs, this.destination));
   }
@@ -90,7 +90,7 @@ export class Watch implements Timed {
   }
 
   private get destination(): Destination {
-    return destinationOf(this.outgoing, this.out);
+    return destinationOf(this.target, this.out);
   }
 
   /** Looks whether the client has gone or the deadline has come. */

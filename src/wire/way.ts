@@ -13,6 +13,9 @@ export interface Outgoing {
   readonly proxy: Proxy;
 }
 
+/** Where a request goes and how, without what it says. */
+export type Target = Pick<Outgoing, 'url' | 'proxy'>;
+
 /** How a request gets out, in the words of Bun's fetch. */
 export interface WayOut {
   readonly init: Pick<BunFetchRequestInit, 'proxy' | 'keepalive'>;
@@ -58,13 +61,13 @@ async function socksWay(proxyUrl: string, url: string, respectNoProxy: boolean):
 }
 
 /** Where a request goes, as errors may name it. */
-export const destinationOf = ({ url }: Outgoing, { via }: WayOut): Destination => ({
+export const destinationOf = ({ url }: Target, { via }: WayOut): Destination => ({
   host: URL.parse(url)?.host ?? 'the upstream',
   ...(via === undefined ? {} : { via: redactProxy(via) }),
 });
 
 /** Where a connection may be stuck: at the proxy where there is one, and never at the host behind it. */
-export function placeOf({ url, proxy }: Outgoing, { via }: WayOut): Place | undefined {
+export function placeOf({ url, proxy }: Target, { via }: WayOut): Place | undefined {
   const direct = via === undefined || (proxy === 'environment' && isExcepted(url));
   const parsed = URL.parse(direct ? url : /^\w+:\/\//.test(via) ? via : `http://${via}`);
   return parsed ? { host: parsed.hostname.replace(/^\[(.*)\]$/, '$1'), port: portOf(parsed) } : undefined;

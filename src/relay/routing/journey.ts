@@ -59,7 +59,7 @@ function legOf(errand: Errand, plan: Plan): Leg {
   const conversation = conversationOf(exchange.headers, body, `${exchange.tenant ?? ''}\0${plan.name}`);
   const walk = tools.pool.walk(plan.options, {
     policy: policyOf(config),
-    tokens: Math.ceil(exchange.body.length / 4),
+    tokens: errand.inputEstimate,
     conversation: conversation?.id,
     alias: conversation?.alias,
     follows: conversation?.follows ?? false,
