@@ -110,11 +110,11 @@ export class Errand {
 
   /**
    * Lets go of what was said, once a stream has begun and nobody can be asked again: histories are long, and streams last.
-   * What is left tells which conversation it is. A client that continues answers by their ids needs all of it to the end.
+   * What is left tells which conversation it is. Where the answer is to be kept, all of it is needed to the end.
    */
   begun(): void {
-    if (this.client.continuing) return;
-    this.body = { ...this.body, messages: undefined, contents: undefined };
+    if (this.keep) return;
+    this.body = { ...this.body, messages: undefined, contents: undefined, input: undefined };
     this.exchange.body = '';
     this.request = this.request ? { ...this.request, messages: ends(this.request.messages) } : nothingSaid;
   }
