@@ -4,7 +4,7 @@ import { type LogFile, logFile } from './files.ts';
 import { type Entry, eventEntry, requestEntry } from './lines.ts';
 import type { Fields, Level } from './log.ts';
 import { metrics } from './metrics.ts';
-import { standardOutput } from './output.ts';
+import { onTerminal, standardOutput } from './output.ts';
 import { readable } from './readable.ts';
 import { describe } from './redact.ts';
 import { ring } from './ring.ts';
@@ -29,7 +29,7 @@ const writeUp = { everyMs: 25, most: 512 };
 
 /** The one Telemetry of a process. It logs to standard output until `configure` says more. */
 export function createTelemetry(options: TelemetryOptions = {}): Telemetry {
-  const { now = Date.now, isTerminal = process.stdout.isTTY === true } = options;
+  const { now = Date.now, isTerminal = onTerminal() } = options;
   const colour = options.colour ?? !process.env['NO_COLOR'];
   const output = outputOf(options);
   const console = batches(output);
