@@ -60,7 +60,7 @@ export function traceRoutes(kept: Traces): readonly AdminRoute[] {
           404,
           'trace_not_found',
           'There is no trace of this request.',
-          'Check the id, the `x-request-id` of its answer. Old traces make room for new ones, and of more than 200 requests a second only some that went well are kept; the log has a line of each.',
+          'Check the id, the `x-request-id` of its answer. Old traces make room for new ones, and of more than 100 requests a second only some that went well are kept; the log has a line of each.',
         );
       },
     },

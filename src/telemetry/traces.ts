@@ -36,7 +36,7 @@ export const traceLimits = {
   ttlMs: 7 * 24 * 3_600_000,
 };
 
-const writeEveryMs = 500;
+const writeEveryMs = 1_000;
 /** What one turn writes. A busier gateway keeps what failed first, and of the rest what there is time for. */
 const mostPerTurn = 100;
 /** More than this does not even wait for its turn. */
