@@ -58,11 +58,11 @@ function relaying(hall: Hall, protocol: Protocol, client: ClientSide, route: Rou
     const limits = limitsOf(runtime.config);
     if (route.kind === 'raw' && isForm(headers))
       return hall.relay({ ...asked, body: '', stream: openBody(request, limits, moved, rest) });
-    const answer = (body: string) => {
+    const handOver = (body: string) => {
       rest(request);
       return hall.relay({ ...asked, body });
     };
-    return route.method === 'GET' ? answer('') : readBody(request, limits, moved).then(answer);
+    return route.method === 'GET' ? handOver('') : readBody(request, limits, moved).then(handOver);
   };
   return (request: Request, params: Visit['params'] | undefined) =>
     answer(hall, request, relay, encodeError, params);
