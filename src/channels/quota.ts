@@ -52,13 +52,15 @@ const mostRemembered = 512;
 
 /** The same reading of names, each made once. */
 export function remembered(read: LimitOf): LimitOf {
-  const known = new Map<string, Limit | undefined>();
+  /** Null is a name that tells of none. */
+  const known = new Map<string, Limit | null>();
   return (name) => {
-    if (known.has(name)) return known.get(name);
-    if (known.size >= mostRemembered) known.clear();
-    const verdict = read(name);
-    known.set(name, verdict);
-    return verdict;
+    let verdict = known.get(name);
+    if (verdict === undefined) {
+      if (known.size >= mostRemembered) known.clear();
+      known.set(name, (verdict = read(name) ?? null));
+    }
+    return verdict ?? undefined;
   };
 }
 

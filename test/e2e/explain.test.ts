@@ -42,12 +42,12 @@ describe('trace', () => {
       .map((line) => line.trim().replaceAll(/ +/g, ' '));
     expect(lines[0]).toBe(`${idOf(response)} POST /v1/chat/completions 200`);
     for (const [index, line] of [
-      /^received \S+Z from sk-c…\w{4}, \d+ bytes$/,
+      /^received \S+Z from sk-c\.\.\.\w{4}, \d+ bytes$/,
       /^asked for gpt-sim over openai-chat$/,
       /^session new$/,
-      /^attempt 1 at \d+ ms sim\/gpt-sim with sim sk-s…\d{4}: failed \(429 \w+\) after \d+ ms, upstream request \S+$/,
-      /^attempt 2 at \d+ ms sim\/gpt-sim with sim sk-s…\d{4}: answered \(200\) after \d+ ms, upstream request \S+$/,
-      /^served by sim\/gpt-sim with sim sk-s…\d{4}, direct$/,
+      /^attempt 1 at \d+ ms sim\/gpt-sim with sim sk-s\.\.\.\d{4}: failed \(429 \w+\) after \d+ ms, upstream request \S+$/,
+      /^attempt 2 at \d+ ms sim\/gpt-sim with sim sk-s\.\.\.\d{4}: answered \(200\) after \d+ ms, upstream request \S+$/,
+      /^served by sim\/gpt-sim with sim sk-s\.\.\.\d{4}, direct$/,
       /^selected \d+ ms$/,
       /^first byte \d+ ms$/,
       new RegExp(`^done [\\d.]+ ms, ${text.length} bytes$`),
@@ -66,7 +66,7 @@ describe('trace', () => {
       expect.stringContaining('models explain'),
     ]);
     const { stdout } = await command(`trace ${idOf(response)}`);
-    expect(stdout.match(/skipped +sim sk-s…\d{4} \(gpt-sim\): rate_limit_exceeded/g)).toHaveLength(2);
+    expect(stdout.match(/skipped +sim sk-s\.\.\.\d{4} \(gpt-sim\): rate_limit_exceeded/g)).toHaveLength(2);
     expect(stdout).toContain('error       rate_limit_exceeded');
     const unknown = await command('trace req_nobody');
     expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining('no trace of req_nobody')]);
