@@ -166,9 +166,9 @@ function openPool(state: State, steward: LiveSteward) {
 function openRecords(state: State, telemetry: Telemetry) {
   const traces = createTraces(state.space('traces', traceLimits));
   const tally = createTally(Date.now);
-  telemetry.observe((closed) => {
-    if (closed.record.protocol !== '') traces.add(closed);
-    for (const { credential, outcome } of closed.record.attempts)
+  telemetry.observe((record) => {
+    if (record.protocol !== '') traces.add(record);
+    for (const { credential, outcome } of record.attempts)
       if (outcome !== 'cancelled') tally.add(credential, outcome === 'answered');
   });
   return { traces, tally };

@@ -15,34 +15,36 @@ export interface Limit {
 /** The limit that a header tells of, by its name; undefined when it says neither how much there is nor how much is left. */
 export type LimitOf = (header: string) => Limit | undefined;
 
-/** Every window of the limits that the headers tell of, in the order of their names. */
-export function windowsBy(headers: Headers, limitOf: LimitOf, now: number): QuotaWindow[] {
+/** Headers by their names in lower case: Bun's way to all of them that makes the fewest strings. It does not sort them. */
+export type Told = Readonly<Record<string, string | undefined>>;
+
+/** Every window of the limits that headers tell of, in the order of their names. */
+export function windowsBy(headers: Told, limitOf: LimitOf, now: number): QuotaWindow[] {
   const windows: QuotaWindow[] = [];
   for (const header of limitHeaders(headers, limitOf)) {
     const limit = limitOf(header);
     // What remains is read with its limit, where there is one.
-    if (!limit || (header === limit.remaining && headers.has(limit.limit))) continue;
+    if (!limit || (header === limit.remaining && headers[limit.limit] !== undefined)) continue;
     const window = windowOf(limit, headers, now);
     if (window) windows.push(window);
   }
   return windows;
 }
 
-function limitHeaders(headers: Headers, limitOf: LimitOf): readonly string[] {
+function limitHeaders(headers: Told, limitOf: LimitOf): readonly string[] {
   let found: string[] | undefined;
-  // Bun's way to all headers that makes the fewest strings; it does not sort them.
-  for (const header in headers.toJSON()) if (limitOf(header)) (found ??= []).push(header);
+  for (const header in headers) if (limitOf(header)) (found ??= []).push(header);
   return found ? found.sort() : noHeaders;
 }
 
 const noHeaders: readonly string[] = [];
 
 /** One window from three headers; undefined when they say neither how much there is nor how much is left. */
-function windowOf(told: Limit, headers: Headers, now: number): QuotaWindow | undefined {
-  const limit = numberOf(headers.get(told.limit));
-  const remaining = numberOf(headers.get(told.remaining));
+function windowOf(told: Limit, headers: Told, now: number): QuotaWindow | undefined {
+  const limit = numberOf(headers[told.limit]);
+  const remaining = numberOf(headers[told.remaining]);
   if (limit === undefined && remaining === undefined) return undefined;
-  const wait = waitOf(headers.get(told.reset) ?? '', now);
+  const wait = waitOf(headers[told.reset] ?? '', now);
   const resetsAt = wait === undefined ? undefined : now + wait;
   return compact({ name: told.name, limit, remaining, resetsAt, source: told.remaining, seenAt: now });
 }
@@ -69,7 +71,7 @@ export function remembered(read: LimitOf): LimitOf {
  * (`req-minute`), OpenRouter and Together (no name at all), with resets as durations, dates, seconds or moments.
  */
 export const rateLimits = (headers: Headers, now: number): readonly QuotaWindow[] =>
-  windowsBy(headers, limitOf, now).sort(draftLast);
+  windowsBy(headers.toJSON(), limitOf, now).sort(draftLast);
 
 const limitOf = remembered((header) => {
   const found = /^((?:x-)?ratelimit)-(?:limit|remaining)(?:-(.+))?$/.exec(header);

@@ -35,7 +35,7 @@ const endBytes = 1_024;
  * follows one that is nested deeper closes more braces than are put back.
  */
 function fieldsFrom(answer: Uint8Array, field: string): Json | undefined {
-  const end = decoder.decode(answer.subarray(-endBytes));
+  const end = decoder.decode(answer.length > endBytes ? answer.subarray(-endBytes) : answer);
   const at = end.lastIndexOf(`"${field}"`);
   return at < 0 ? undefined : tryParseObject(`{${end.slice(at)}`);
 }

@@ -35,10 +35,8 @@ export function createRelay(given: RelayTools): Relay {
 }
 
 /** Reads what is asked and who may answer it. */
-function begin(given: Exchange, client: ClientSide, tools: Desk, upload?: Upload): Errand {
-  const { exchange, body } = upload
-    ? { exchange: given, body: upload.fields }
-    : withoutImageTool({ exchange: given, body: parseObject(given.body) });
+function begin(exchange: Exchange, client: ClientSide, tools: Desk, upload?: Upload): Errand {
+  const body = upload ? upload.fields : withoutImageTool(exchange, parseObject(exchange.body));
   const { route, record, runtime } = exchange;
   const hint = route.hint(exchange.params, body, exchange.query);
   record.modelAsked = hint.model;

@@ -26,31 +26,21 @@ const switchedOff = (operation: Operation, setting: string): GatewayError =>
     remedy: `The operator can set \`${setting}\` in the config file.`,
   });
 
-/** A request with its body as text and as it was read. */
-interface Asked {
-  readonly exchange: Exchange;
-  readonly body: Json;
-}
-
 const isImageTool = (tool: unknown): boolean => readObject(tool)?.type === 'image_generation';
 
-/** The same request without the image tool, where the operator will not have pictures made in chats. */
-export function withoutImageTool(asked: Asked): Asked {
-  const { exchange, body } = asked;
+/** The body of a request without the image tool, where the operator will not have pictures made in chats. */
+export function withoutImageTool(exchange: Exchange, body: Json): Json {
   const off = exchange.runtime.config['disable-image-generation'];
   const tools = readArray(body.tools);
-  if ((off !== true && off !== 'chat') || !tools?.some(isImageTool)) return asked;
+  if ((off !== true && off !== 'chat') || !tools?.some(isImageTool)) return body;
   exchange.record.dropped.add('tools: image_generation (switched off on this gateway)');
   const others = tools.filter((tool) => !isImageTool(tool));
   const choice = others.length === 0 || isImageTool(body.tool_choice) ? undefined : body.tool_choice;
   const edits = { tools: others.length === 0 ? undefined : others, tool_choice: choice };
   const { tools: _tools, tool_choice: _choice, ...rest } = body;
-  const text = editTopLevel(exchange.body, new Map(Object.entries(edits)));
+  exchange.body = editTopLevel(exchange.body, new Map(Object.entries(edits)));
   return {
-    exchange: { ...exchange, body: text },
-    body: {
-      ...rest,
-      ...Object.fromEntries(Object.entries(edits).filter(([, value]) => value !== undefined)),
-    },
+    ...rest,
+    ...Object.fromEntries(Object.entries(edits).filter(([, value]) => value !== undefined)),
   };
 }

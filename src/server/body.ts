@@ -1,5 +1,6 @@
 import type { Config } from '../config/schema.ts';
 import { GatewayError } from '../core/error.ts';
+import { rememberedBy } from '../core/remember.ts';
 
 /** How much of a body is read, in bytes. */
 export interface BodyLimits {
@@ -12,9 +13,10 @@ export interface BodyLimits {
 const mebibyte = 1024 * 1024;
 
 /** The body limits of a config. */
-export function limitsOf({ limits }: Config): BodyLimits {
-  return { encoded: limits['body-mb'] * mebibyte, decoded: limits['decoded-body-mb'] * mebibyte };
-}
+export const limitsOf = rememberedBy(({ limits }: Config): BodyLimits => ({
+  encoded: limits['body-mb'] * mebibyte,
+  decoded: limits['decoded-body-mb'] * mebibyte,
+}));
 
 /** The code of the one refusal whose status, 415, the table of faults does not hold. */
 export const unsupportedEncoding = 'unsupported_content_encoding';

@@ -20,12 +20,9 @@ export function mountClients(app: AnyElysia, hall: Hall): void {
   const taken = new Set(rows.map(({ route }) => `${route.method} ${route.path}`));
   for (const { protocol, client, route } of rows) {
     const serve = relaying(hall, protocol, client, route, allow);
-    const mount = (path: string, detail: Operation) =>
-      // Elysia reads this function's text to learn what it needs; naming more than these two makes it parse more.
-      app.route(route.method, path, ({ request, params }) => serve(request, params), {
-        parse: 'none',
-        detail,
-      });
+    // Elysia reads a handler's text to learn what it needs, such as the body, and whether to wait for it. A bound one shows none.
+    const handler = serve.bind(undefined);
+    const mount = (path: string, detail: Operation) => app.route(route.method, path, handler, { detail });
     mount(route.path, describeRoute(protocol, client, route));
     for (const path of aliases(route.path)) {
       if (taken.has(`${route.method} ${path}`)) continue;
@@ -41,6 +38,12 @@ const noQuery = new URLSearchParams();
 /** Lets the connection of a request be silent for so many seconds from now on; 0 means for ever. */
 type Allow = (request: Request, seconds: number) => void;
 
+/** What Elysia gives a handler, as far as it is used. */
+interface Met {
+  readonly request?: Request;
+  readonly params?: Visit['params'];
+}
+
 /** What happens on one route: who asks, what is sent, and then the relay's turn. */
 function relaying(hall: Hall, protocol: Protocol, client: ClientSide, route: Route, allow: Allow) {
   const encodeError: EncodeError = (error, requestId) => client.encodeError(error, requestId);
@@ -54,18 +57,19 @@ function relaying(hall: Hall, protocol: Protocol, client: ClientSide, route: Rou
     record.client = label;
     for (const carrier of carriers) headers.delete(carrier);
     if (search !== '') removeKeys(query);
-    const asked = { runtime, protocol, route, params, query, headers, tenant, signal, record };
+    const body = '';
+    const exchange = { runtime, protocol, route, params, query, headers, tenant, body, signal, record };
     const limits = limitsOf(runtime.config);
     if (route.kind === 'raw' && isForm(headers))
-      return hall.relay({ ...asked, body: '', stream: openBody(request, limits, moved, rest) });
-    const handOver = (body: string) => {
+      return hall.relay({ ...exchange, stream: openBody(request, limits, moved, rest) });
+    if (route.method === 'GET') return hall.relay(exchange);
+    return readBody(request, limits, moved).then((text) => {
       rest(request);
-      return hall.relay({ ...asked, body });
-    };
-    return route.method === 'GET' ? handOver('') : readBody(request, limits, moved).then(handOver);
+      exchange.body = text;
+      return hall.relay(exchange);
+    });
   };
-  return (request: Request, params: Visit['params'] | undefined) =>
-    answer(hall, request, relay, encodeError, params);
+  return ({ request, params }: Met) => answer(hall, request!, relay, encodeError, params);
 }
 
 /** A form may hold files, which are passed on while they come. */

@@ -6,10 +6,10 @@ import type { Fields, Level } from './log.ts';
 import { metrics } from './metrics.ts';
 import { onTerminal, standardOutput } from './output.ts';
 import { readable } from './readable.ts';
+import type { RequestRecord } from './record.ts';
 import { describe } from './redact.ts';
 import { ring } from './ring.ts';
 import type { LogSettings, Telemetry } from './telemetry.ts';
-import type { ClosedRecord } from './traces.ts';
 
 export interface TelemetryOptions {
   /** Takes whole lines for standard output, each with its line end; standard output itself when absent. */
@@ -39,8 +39,8 @@ export function createTelemetry(options: TelemetryOptions = {}): Telemetry {
   let settings: LogSettings = { debug: false, folder: undefined, maxTotalBytes: 0 };
   let file: LogFile | undefined;
   let seeded = false;
-  let closed: ClosedRecord[] = [];
-  let observer: ((closed: ClosedRecord) => void) | undefined;
+  let closed: RequestRecord[] = [];
+  let observer: ((closed: RequestRecord) => void) | undefined;
   let writingUp: ReturnType<typeof setTimeout> | undefined;
 
   /** Counts and logs what was closed since the last time. Whoever reads lines or counters calls it first. */
@@ -49,11 +49,10 @@ export function createTelemetry(options: TelemetryOptions = {}): Telemetry {
     writingUp = undefined;
     const due = closed;
     closed = [];
-    for (const each of due) {
-      const { record, totalMs, atMs } = each;
-      observer?.(each);
-      counters.count(record, totalMs);
-      emit(requestEntry(record, totalMs, isoTime(atMs)), atMs);
+    for (const record of due) {
+      observer?.(record);
+      counters.count(record);
+      emit(requestEntry(record, isoTime(record.closedAt)), record.closedAt);
     }
   }
 
@@ -103,7 +102,9 @@ export function createTelemetry(options: TelemetryOptions = {}): Telemetry {
   return {
     log,
     close(record) {
-      closed.push({ record, totalMs: performance.now() - record.startedAt, atMs: now() });
+      record.totalMs = performance.now() - record.startedAt;
+      record.closedAt = now();
+      closed.push(record);
       if (closed.length >= writeUp.most) settle();
       else writingUp ??= setTimeout(settle, writeUp.everyMs);
     },
@@ -155,11 +156,13 @@ function outputOf({ write }: TelemetryOptions) {
 }
 
 const moment = new Date(0);
+let spelled = moment.toISOString();
 
-/** ISO 8601, spelled by one Date for all lines. */
+/** ISO 8601. Lines of one millisecond share their spelling. */
 function isoTime(ms: number): string {
+  if (moment.getTime() === ms) return spelled;
   moment.setTime(ms);
-  return moment.toISOString();
+  return (spelled = moment.toISOString());
 }
 
 /** Every line begins with `{"time":"…"`; 0 for one that does not. */

@@ -14,7 +14,7 @@ export interface Entry {
 const longestList = 32;
 
 /** The line of a finished request. Fields that have nothing to say are undefined, and are not written. */
-export function requestEntry(record: RequestRecord, totalMs: number, time: string): Entry {
+export function requestEntry(record: RequestRecord, time: string): Entry {
   const { attempts, error } = record;
   return {
     time,
@@ -36,7 +36,7 @@ export function requestEntry(record: RequestRecord, totalMs: number, time: strin
     stream: record.stream,
     direct: record.direct,
     first_byte_ms: rounded(record.firstByteMs),
-    total_ms: rounded(totalMs),
+    total_ms: rounded(record.totalMs),
     tokens: tokensOf(record),
     dropped: record.dropped.size > 0 ? [...record.dropped].slice(0, longestList).map(clean) : undefined,
     error: error && { code: label(error.code), scope: error.scope, message: clean(error.message) },

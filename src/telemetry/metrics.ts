@@ -17,7 +17,7 @@ export type Counts = Map<string, number>;
 export type TokenKind = 'input' | 'output' | 'cache_read' | 'cache_write' | 'reasoning';
 
 export interface Metrics {
-  count(record: RequestRecord, totalMs: number): void;
+  count(record: RequestRecord): void;
   /** Client requests by protocol, then by status class. */
   readonly requests: ReadonlyMap<string, Counts>;
   readonly tallies: ReadonlyMap<string, Tally>;
@@ -70,7 +70,7 @@ export function metrics(now: () => number, observe: Observe): Metrics {
     book.lastError = { at: new Date(now()).toISOString(), code: told, status };
   }
 
-  function countServed(record: RequestRecord, totalMs: number): void {
+  function countServed(record: RequestRecord): void {
     const book = bookOf(record.provider);
     const { usage } = record;
     if (usage) {
@@ -83,7 +83,7 @@ export function metrics(now: () => number, observe: Observe): Metrics {
     if (record.error || record.status >= 400) return;
     const lostMs = failedMs(record.attempts);
     const label = providerLabel(record.provider);
-    const servedMs = Math.max(0, totalMs - lostMs);
+    const servedMs = Math.max(0, record.totalMs - lostMs);
     book.latency.add(servedMs);
     observe.duration(label, servedMs);
     if (record.firstByteMs === undefined) return;
@@ -96,10 +96,10 @@ export function metrics(now: () => number, observe: Observe): Metrics {
     requests,
     tallies: books,
     label: providerLabel,
-    count(record, totalMs) {
+    count(record) {
       add(within(requests, protocolLabel(record.protocol)), statusClass(record.status));
       for (const attempt of record.attempts) countAttempt(asItEnded(attempt, record));
-      if (record.provider !== '') countServed(record, totalMs);
+      if (record.provider !== '') countServed(record);
       const phase = dropPhase(record);
       if (phase) add(bookOf(record.provider).drops, phase);
     },

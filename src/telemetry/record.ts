@@ -41,6 +41,10 @@ export interface RequestRecord {
   readonly dropped: Set<string>;
   /** Code and scope of the failure that the client saw, also when it came inside a stream. */
   error: { readonly code: string; readonly scope: Scope; readonly message: string } | undefined;
+  /** Milliseconds from acceptance to the close. Both are 0 until then. */
+  totalMs: number;
+  /** When it was closed, in milliseconds since 1970. */
+  closedAt: number;
 }
 
 /** One call to an upstream on behalf of a request. */
@@ -98,5 +102,7 @@ export function beginRecord(id: string, method: string, path: string): RequestRe
     usage: undefined,
     dropped: new Set(),
     error: undefined,
+    totalMs: 0,
+    closedAt: 0,
   };
 }

@@ -1,6 +1,5 @@
 import type { Log } from './log.ts';
 import type { RequestRecord } from './record.ts';
-import type { ClosedRecord } from './traces.ts';
 
 /** Everything the program tells of itself: lines, counters, and the last lines on request. */
 export interface Telemetry {
@@ -8,7 +7,7 @@ export interface Telemetry {
   /** Closes a record: one log line, and the counters. Called exactly once per request. */
   close(record: RequestRecord): void;
   /** Names who else is told of every closed record, a moment after it was closed. */
-  observe(observer: (closed: ClosedRecord) => void): void;
+  observe(observer: (closed: RequestRecord) => void): void;
   /** The newest lines kept in memory (or in the log file when there is one), oldest first. */
   lines(query: LineQuery): Lines;
   /** The body of `/v1/metrics/providers`. `live` adds what only the pool knows. */

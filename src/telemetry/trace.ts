@@ -1,7 +1,6 @@
 import type { Json } from '../core/json.ts';
 import type { AttemptRecord, RequestRecord, SkipRecord } from './record.ts';
 import { clean, cleanId, cleanLabel } from './redact.ts';
-import type { ClosedRecord } from './traces.ts';
 
 /** The most that one trace tells of lists whose length others decide. */
 const longestList = 100;
@@ -10,11 +9,11 @@ const longestList = 100;
  * A request that is over as an operator reads it: no body, no key, and foreign words cleaned. Fields that have nothing to
  * say are undefined, and are not written.
  */
-export function traceOf({ record, totalMs, atMs }: ClosedRecord): Json {
+export function traceOf(record: RequestRecord): Json {
   const { error, usage } = record;
   return {
     id: cleanId(record.id),
-    at: new Date(atMs - totalMs).toISOString(),
+    at: new Date(record.closedAt - record.totalMs).toISOString(),
     client: words(record.client),
     method: record.method,
     path: cleanLabel(record.path),
@@ -30,7 +29,7 @@ export function traceOf({ record, totalMs, atMs }: ClosedRecord): Json {
     bytes_out: record.bytesOut || undefined,
     selected_ms: record.provider === '' ? undefined : record.attempts.at(-1)?.atMs,
     first_byte_ms: rounded(record.firstByteMs),
-    total_ms: rounded(totalMs),
+    total_ms: rounded(record.totalMs),
     conversation: words(record.affinity),
     skipped: record.skipped.length > 0 ? record.skipped.slice(0, longestList).map(skipOf) : undefined,
     attempts: record.attempts.slice(0, longestList).map(attemptOf),

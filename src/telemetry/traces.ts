@@ -5,20 +5,12 @@ import { traceOf } from './trace.ts';
 /** What happened to the newest requests, by request id: on disk, so that a restart changes nothing. */
 export interface Traces {
   /** Takes a request that is over. Nothing is written up before somebody asks or the disk's turn comes. */
-  add(closed: ClosedRecord): void;
+  add(record: RequestRecord): void;
   find(id: string): Json | undefined;
   /** Newest first. */
   newest(limit: number): readonly Json[];
   /** Writes what is waiting; called before the process ends. */
   flush(): void;
-}
-
-/** A request that is over, with what only the moment of its closing knew. */
-export interface ClosedRecord {
-  readonly record: RequestRecord;
-  readonly totalMs: number;
-  /** Milliseconds since 1970. */
-  readonly atMs: number;
 }
 
 /** Where traces lie on disk; a space of the state store will do. */
@@ -47,33 +39,33 @@ const mostWaiting = 500;
  * old, and cost full collections.
  */
 export function createTraces(shelf: TraceShelf): Traces {
-  let waiting: ClosedRecord[] = [];
+  let waiting: RequestRecord[] = [];
   let turn: ReturnType<typeof setTimeout> | undefined;
 
   function writeSome(): void {
     turn = undefined;
     if (waiting.length > mostPerTurn) waiting.sort((a, b) => weight(b) - weight(a));
-    for (const closed of waiting.slice(0, mostPerTurn)) shelf.put(closed.record.id, traceOf(closed));
+    for (const record of waiting.slice(0, mostPerTurn)) shelf.put(record.id, traceOf(record));
     waiting = [];
   }
 
   return {
-    add(closed) {
-      if (waiting.length >= (weight(closed) > 0 ? mostWaiting : mostPerTurn)) return;
-      waiting.push(closed);
+    add(record) {
+      if (waiting.length >= (weight(record) > 0 ? mostWaiting : mostPerTurn)) return;
+      waiting.push(record);
       if (turn !== undefined) return;
       turn = setTimeout(writeSome, writeEveryMs);
       turn.unref();
     },
     find(id) {
-      const closed = waiting.findLast(({ record }) => record.id === id);
-      return closed ? traceOf(closed) : shelf.get(id);
+      const record = waiting.findLast((each) => each.id === id);
+      return record ? traceOf(record) : shelf.get(id);
     },
     newest(limit) {
       // An id that a client uses twice means its newest request.
       const byId = new Map<unknown, Json>();
-      for (const closed of waiting.toReversed())
-        if (!byId.has(closed.record.id)) byId.set(closed.record.id, traceOf(closed));
+      for (const record of waiting.toReversed())
+        if (!byId.has(record.id)) byId.set(record.id, traceOf(record));
       for (const earlier of shelf.newest(limit + byId.size))
         if (!byId.has(earlier.id)) byId.set(earlier.id, earlier);
       return [...byId.values()].slice(0, limit);
@@ -86,5 +78,5 @@ export function createTraces(shelf: TraceShelf): Traces {
 }
 
 /** What is worth more on disk: failures, then requests that needed more than one attempt. */
-const weight = ({ record }: ClosedRecord): number =>
-  (record.error || record.status >= 400 ? 2 : 0) + (record.attempts.length > 1 ? 1 : 0);
+const weight = ({ error, status, attempts }: RequestRecord): number =>
+  (error || status >= 400 ? 2 : 0) + (attempts.length > 1 ? 1 : 0);

@@ -30,9 +30,7 @@ export async function send(outgoing: Outgoing, options: SendOptions): Promise<An
   const way = wayOut(outgoing);
   const out = way instanceof Promise ? await way : way;
   if (options.signal.aborted) throw cancelled();
-  const { url, proxy } = outgoing;
-  // Without the body: an answer that lasts for minutes must not hold what was asked.
-  const watch = new Watch(options.signal, options.timeouts, { url, proxy }, out);
+  const watch = new Watch(options.signal, options.timeouts, outgoing, out);
   const uploaded = outgoing.body instanceof ReadableStream ? upstreamThread.upload() : undefined;
   try {
     // Bun sends from a thread of its own; to wake it for each request by itself costs a fifth of the whole exchange.

@@ -18,7 +18,7 @@ export interface Timeouts {
  * The deadlines of one exchange, one phase after the other, and the signal that ends it. As long as somebody waits for the
  * upstream, a clock also looks whether the client is still there: to be told by its signal costs each exchange more.
  */
-export class Watch implements Timed {
+export class Watch implements Timed, Target {
   private readonly abort = new AbortController();
   /** What is to be done at `dueAt`, which may be never; undefined while nobody waits for the upstream. */
   private due: ((watch: Watch) => void) | undefined;
@@ -27,13 +27,18 @@ export class Watch implements Timed {
   private waitingSince = 0;
   private headersDue = true;
   place = -1;
+  readonly url: string;
+  readonly proxy: Target['proxy'];
 
+  /** @param target of which no more than the place is kept: an answer that lasts for minutes must not hold what was asked. */
   constructor(
     private readonly client: AbortSignal,
     private readonly timeouts: Timeouts,
-    private readonly target: Target,
+    target: Target,
     private readonly out: WayOut,
   ) {
+    this.url = target.url;
+    this.proxy = target.proxy;
     const connectMs = limitOf(timeouts.connectMs);
     const firstByteMs = limitOf(timeouts.firstByteMs);
     if (connectMs < firstByteMs) this.arm(connectMs, onConnectDue);
@@ -71,7 +76,7 @@ export class Watch implements Timed {
   async connectDue(): Promise<void> {
     const { connectMs, firstByteMs } = this.timeouts;
     this.arm(limitOf(firstByteMs) - connectMs, onFirstByteDue);
-    const place = placeOf(this.target, this.out);
+    const place = placeOf(this, this.out);
     const reacted = place === undefined || (await reacts(place));
     if (!reacted && this.headersDue) this.abort.abort(late('connect', connectMs, this.destination));
   }
@@ -90,7 +95,7 @@ export class Watch implements Timed {
   }
 
   private get destination(): Destination {
-    return destinationOf(this.target, this.out);
+    return destinationOf(this, this.out);
   }
 
   /** Looks whether the client has gone or the deadline has come. */

@@ -4,11 +4,8 @@ import { desk, clearDesks } from './desk.ts';
 
 afterAll(clearDesks);
 
-const closed = (id: string) => ({
-  record: Object.assign(beginRecord(id, 'POST', '/v1/messages'), { status: 200 }),
-  totalMs: 1,
-  atMs: 1_000,
-});
+const closed = (id: string) =>
+  Object.assign(beginRecord(id, 'POST', '/v1/messages'), { status: 200, totalMs: 1, closedAt: 1_000 });
 
 describe('traces', () => {
   test('are listed newest first, and told by their request id', async () => {

@@ -5,15 +5,15 @@ import { createTraces, traceLimits } from '../../src/telemetry/traces.ts';
 
 const shelfOf = () => createState().space('traces', traceLimits);
 
-function closed(id: string, more: Partial<RequestRecord> = {}) {
-  const record = Object.assign(beginRecord(id, 'POST', '/v1/chat/completions'), {
+const closed = (id: string, more: Partial<RequestRecord> = {}) =>
+  Object.assign(beginRecord(id, 'POST', '/v1/chat/completions'), {
     protocol: 'openai-chat',
     modelAsked: 'm',
     status: 200,
+    totalMs: 12.34,
+    closedAt: 1_000_000,
     ...more,
   });
-  return { record, totalMs: 12.34, atMs: 1_000_000 };
-}
 
 const attempt = (more: object = {}) => ({
   provider: 'p',

@@ -1,7 +1,7 @@
 import type { QuotaWindow } from '../../accounts/quota.ts';
 import { compact } from '../../core/json.ts';
 import { numberOf, waitOf } from '../../protocols/waits.ts';
-import { remembered, windowsBy } from '../quota.ts';
+import { remembered, type Told, windowsBy } from '../quota.ts';
 import { sharedWindows } from './judge.ts';
 
 /**
@@ -9,9 +9,10 @@ import { sharedWindows } from './judge.ts';
  * windows of a subscription. The window that only some models count against names none of them, so it says nothing here.
  */
 export function quota(headers: Headers, now: number): readonly QuotaWindow[] {
-  const windows = windowsBy(headers, limitOf, now);
+  const told = headers.toJSON();
+  const windows = windowsBy(told, limitOf, now);
   for (const shared of unifiedHeaders) {
-    const window = unifiedWindow(headers, shared, now);
+    const window = unifiedWindow(told, shared, now);
     if (window) windows.push(window);
   }
   return windows;
@@ -40,15 +41,15 @@ const unifiedHeaders = sharedWindows.map((name) => {
 });
 
 function unifiedWindow(
-  headers: Headers,
+  headers: Told,
   told: (typeof unifiedHeaders)[number],
   now: number,
 ): QuotaWindow | undefined {
-  const status = headers.get(told.status)?.trim().toLowerCase();
-  const used = numberOf(headers.get(told.utilization));
+  const status = headers[told.status]?.trim().toLowerCase();
+  const used = numberOf(headers[told.utilization]);
   const remainingShare = status === 'rejected' ? 0 : used === undefined ? undefined : Math.max(0, 1 - used);
   if (remainingShare === undefined) return undefined;
-  const wait = waitOf(headers.get(told.reset) ?? '', now);
+  const wait = waitOf(headers[told.reset] ?? '', now);
   const resetsAt = wait === undefined ? undefined : now + wait;
   return compact({ name: told.name, remainingShare, resetsAt, source: told.source, seenAt: now });
 }

@@ -14,8 +14,7 @@ export function answered(
   headers: Headers,
 ): void {
   const { record } = errand.exchange;
-  note(record, attempt, startedAt, headers);
-  walk.answered(performance.now() - startedAt);
+  walk.answered(note(record, attempt, startedAt, headers));
   errand.held = walk;
   if (errand.config['passthrough-headers']) errand.passed = responseHeaders(headers);
   record.provider = attempt.connection.provider;
@@ -39,13 +38,17 @@ export function failed(
   throw gone(errand);
 }
 
-/** @param end how it ended: the answer's headers, why it failed, or undefined when the client left. */
+/**
+ * @param end how it ended: the answer's headers, why it failed, or undefined when the client left.
+ * @returns how many milliseconds it took.
+ */
 function note(
   record: RequestRecord,
   { connection, account, model }: Attempt,
   startedAt: number,
   end: Headers | GatewayError | undefined,
-): void {
+): number {
+  const ms = performance.now() - startedAt;
   const error = end instanceof GatewayError ? end : undefined;
   const headers = end instanceof GatewayError ? undefined : end;
   record.attempts.push({
@@ -53,12 +56,13 @@ function note(
     credential: account.label,
     model,
     atMs: Math.round(startedAt - record.startedAt),
-    ms: Math.round(performance.now() - startedAt),
+    ms: Math.round(ms),
     outcome: headers ? 'answered' : error ? 'failed' : 'cancelled',
     status: error?.upstream?.status ?? (headers ? 200 : 0),
     code: error?.code ?? '',
     upstreamRequestId: error?.upstream?.requestId ?? requestIdOf(headers),
   });
+  return ms;
 }
 
 /** Vendors name their own request id in one of these. */
