@@ -19,7 +19,7 @@ import { root } from './run/step.ts';
 
 /**
  * `npm run bench`: what the gateway costs beside a plain pass-through (and nginx where it is installed), on this
- * machine, on loopback, in about eight minutes. Builds the binary first.
+ * machine, on loopback, in about eleven minutes. Builds the binary first.
  *
  *   npm run bench -- [--json] [--gate] [--trials 3] [--seconds 1] [--binary FILE]
  *

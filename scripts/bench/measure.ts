@@ -56,7 +56,7 @@ export interface Effort {
 export type Targets = Readonly<Record<string, Target>>;
 
 /** Whole answers are soon over, so they are tried this many times as often as streams, for a part of the time. */
-const wholeTrials = 10;
+const wholeTrials = 25;
 const wholeTime = 0.4;
 
 /**
