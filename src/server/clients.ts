@@ -62,12 +62,12 @@ function relaying(hall: Hall, protocol: Protocol, client: ClientSide, route: Rou
     const limits = limitsOf(runtime.config);
     if (route.kind === 'raw' && isForm(headers))
       return hall.relay({ ...exchange, stream: openBody(request, limits, moved, rest) });
-    if (route.method === 'GET') return hall.relay(exchange);
-    return readBody(request, limits, moved).then((text) => {
+    const handOver = (text: string) => {
       rest(request);
       exchange.body = text;
       return hall.relay(exchange);
-    });
+    };
+    return route.method === 'GET' ? handOver('') : readBody(request, limits, moved).then(handOver);
   };
   return ({ request, params }: Met) => answer(hall, request!, relay, encodeError, params);
 }
